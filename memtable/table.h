@@ -1,0 +1,104 @@
+// The table of one shard and database: every key of a contiguous slot range, in segments.
+//
+// A segment covers a range of (slot, hash) and holds 64 buckets of 64 bytes: 7 tags of 8 bits, an
+// overflow count, 7 entry pointers. A directory indexed by the leading bits of the order points to
+// the segments (its low pointer bits carry the segment's depth, so that a bucket's address is known
+// without touching the segment); growth splits one segment at a time, so no insert ever pays for
+// more than a few hundred entries. Bucket order follows key order, so a walk in order sorts a few
+// entries at a time.
+//
+// Owned by a Shard. Every call except Prefetch* needs the shard's lock. Prefetch* may be called by
+// any thread inside a Reclaimer::Guard: they read only atomics, and replaced directories and
+// segments are retired through the Reclaimer, never freed at once.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "memtable/entry.h"
+#include "memtable/key.h"
+#include "memtable/reclaimer.h"
+
+namespace holdfast::memtable {
+
+struct TableOptions {
+  uint32_t shared_order_bits = 8;  // leading bits that all keys of one shard share (256 shards: 8)
+  Reclaimer* reclaimer = nullptr;  // outlives the table
+};
+
+// What a string entry is made of.
+struct StringSpec {
+  std::string_view bytes;
+  UnixMs expiry_ms = kNoExpiry;
+  bool raw = false;         // never stored as an integer, shown as "raw"
+  bool try_integer = true;  // a canonical integer becomes ValueForm::kInteger
+};
+
+class Table {
+ public:
+  explicit Table(const TableOptions& options);
+  ~Table();
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+
+  // First touches the directory cell and the bucket, then the entries whose tag matches. Call both
+  // for a batch of keys, one stage after the other.
+  void PrefetchBucket(const KeyRef& key) const;
+  void PrefetchEntry(const KeyRef& key) const;
+
+  Entry* Find(const KeyRef& key) const;  // null if absent (tombstones are found)
+
+  // Creates or overwrites; returns the entry, whose address may have changed. Flags other than
+  // kHasExpiry and kRawString, and the eviction state, of an overwritten entry survive; the version
+  // counts up. `existing` is what Find returned (null: the key is absent).
+  Entry* SetString(const KeyRef& key, Entry* existing, const StringSpec& spec);
+  Entry* SetInteger(const KeyRef& key, Entry* existing, int64_t value, UnixMs expiry_ms);
+  Entry* SetBlock(const KeyRef& key, Entry* existing, BlockRef block, UnixMs expiry_ms, bool raw);
+  // Grows or shrinks a string to `length`, zero-filled, and returns its writable bytes: in place
+  // where they fit, with slack for the next append, copied first when the block is shared. The
+  // entry becomes raw (as after APPEND and SETRANGE) and its address may change.
+  struct Writable {
+    Entry* entry;
+    char* bytes;
+  };
+  Writable ResizeString(const KeyRef& key, Entry* existing, size_t length);
+  // kNoExpiry removes it. The entry's address may change.
+  Entry* SetExpiry(const KeyRef& key, Entry* existing, UnixMs expiry_ms);
+  void Erase(const KeyRef& key, Entry* existing);
+  // Gives `key` the value (bytes, form, rawness) of `from`, which may lie in another table; blocks
+  // are shared, not copied. The expiry is the caller's choice.
+  Entry* CopyValue(const KeyRef& key, Entry* existing, const Entry& from, UnixMs expiry_ms);
+
+  size_t size() const { return size_; }          // tombstones included
+  size_t expiring() const { return expiring_; }  // entries with a TTL
+  size_t allocated_bytes() const { return allocated_bytes_; }  // entries, blocks and the table
+
+  using Visit = std::function<void(Entry&)>;
+  // Visits, in order, entries from `start` on: whole equal-order runs, at least `at_least` entries
+  // if there are that many. Returns where to go on, kOrderEnd when done. The callback may change
+  // flags and eviction state of the entry, nothing else.
+  KeyOrder Scan(KeyOrder start, size_t at_least, const Visit& visit) const;
+  // The first entry at or after `start`, null if none in this table.
+  Entry* FirstFrom(KeyOrder start) const;
+  // Looks at up to `segments` segments, going round from where the last call stopped, and calls
+  // `expired` for entries due at `now`, at most `limit`, of segments that are due for a look (again
+  // when a tenth of a segment's TTLs are due or a second has passed since a due one was left).
+  // The callback must not change the table: it collects names. Returns the number reported.
+  size_t CollectExpired(UnixMs now, size_t segments, size_t limit,
+                        const std::function<void(const Entry&)>& expired);
+
+ private:
+  struct Bucket;
+  struct Segment;
+  struct Directory;
+  // The internals are the implementation's.
+  size_t size_ = 0;
+  size_t expiring_ = 0;
+  size_t allocated_bytes_ = 0;
+};
+
+}  // namespace holdfast::memtable

@@ -77,8 +77,8 @@ class Entry {
   friend class Table;
   Entry() = default;
 
-  uint64_t word_;          // 40 hash bits, 24 of eviction state
-  uint8_t type_form_;      // 4 bits type, 4 bits form
+  uint64_t word_;      // 40 hash bits, 24 of eviction state
+  uint8_t type_form_;  // 4 bits type, 4 bits form
   uint8_t flags_;
   uint16_t version_;
   uint16_t key_length_;    // 0xffff: kLongKey

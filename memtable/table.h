@@ -73,8 +73,8 @@ class Table {
   // are shared, not copied. The expiry is the caller's choice.
   Entry* CopyValue(const KeyRef& key, Entry* existing, const Entry& from, UnixMs expiry_ms);
 
-  size_t size() const { return size_; }          // tombstones included
-  size_t expiring() const { return expiring_; }  // entries with a TTL
+  size_t size() const { return size_; }                        // tombstones included
+  size_t expiring() const { return expiring_; }                // entries with a TTL
   size_t allocated_bytes() const { return allocated_bytes_; }  // entries, blocks and the table
 
   using Visit = std::function<void(Entry&)>;

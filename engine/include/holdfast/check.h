@@ -14,9 +14,9 @@ namespace holdfast {
 
 }  // namespace holdfast
 
-#define HF_CHECK(condition)                                                      \
-  (__builtin_expect(static_cast<bool>(condition), 1)                             \
-       ? static_cast<void>(0)                                                    \
+#define HF_CHECK(condition)                          \
+  (__builtin_expect(static_cast<bool>(condition), 1) \
+       ? static_cast<void>(0)                        \
        : ::holdfast::CheckFailed(#condition, __FILE__, __LINE__))
 
 #ifdef NDEBUG

@@ -25,7 +25,8 @@ inline std::optional<int64_t> ParseInteger(std::string_view text) {
 class IntegerText {
  public:
   explicit IntegerText(int64_t value)
-      : size_(static_cast<size_t>(std::to_chars(text_, text_ + sizeof(text_), value).ptr - text_)) {}
+      : size_(static_cast<size_t>(std::to_chars(text_, text_ + sizeof(text_), value).ptr - text_)) {
+  }
   std::string_view view() const { return {text_, size_}; }
 
  private:

@@ -22,13 +22,14 @@ class ReplySink {
   virtual void Null() = 0;       // RESP2: null bulk string
   virtual void NullArray() = 0;  // RESP2: null array; RESP3: null
   virtual void Array(size_t length) = 0;
-  virtual void Map(size_t pairs) = 0;    // RESP2: an array of 2 * pairs
-  virtual void Set(size_t length) = 0;   // RESP2: an array
-  virtual void Push(size_t length) = 0;  // RESP2: an array
-  virtual void Double(double value) = 0;  // RESP2: a bulk string
-  virtual void Boolean(bool value) = 0;   // RESP2: 1 or 0
-  virtual void BigNumber(std::string_view digits) = 0;                      // RESP2: bulk string
-  virtual void Verbatim(std::string_view format, std::string_view text) = 0;  // format: "txt", "mkd"
+  virtual void Map(size_t pairs) = 0;                   // RESP2: an array of 2 * pairs
+  virtual void Set(size_t length) = 0;                  // RESP2: an array
+  virtual void Push(size_t length) = 0;                 // RESP2: an array
+  virtual void Double(double value) = 0;                // RESP2: a bulk string
+  virtual void Boolean(bool value) = 0;                 // RESP2: 1 or 0
+  virtual void BigNumber(std::string_view digits) = 0;  // RESP2: bulk string
+  virtual void Verbatim(std::string_view format,
+                        std::string_view text) = 0;  // format: "txt", "mkd"
   // 2 or 3: a few commands (HELLO, CLIENT TRACKING) choose by it; most must not look.
   virtual int Protocol() const = 0;
 
@@ -38,13 +39,25 @@ class ReplySink {
 // A reply as values, for embedded callers and tests.
 struct Reply {
   enum class Type {
-    kNull, kNullArray, kSimpleString, kError, kInteger, kBulkString, kArray, kMap, kSet, kPush,
-    kDouble, kBoolean, kBigNumber, kVerbatim,
+    kNull,
+    kNullArray,
+    kSimpleString,
+    kError,
+    kInteger,
+    kBulkString,
+    kArray,
+    kMap,
+    kSet,
+    kPush,
+    kDouble,
+    kBoolean,
+    kBigNumber,
+    kVerbatim,
   };
   Type type = Type::kNull;
-  int64_t integer = 0;  // kInteger, kBoolean
-  double number = 0;    // kDouble
-  std::string text;     // strings, errors, big numbers, verbatim text
+  int64_t integer = 0;          // kInteger, kBoolean
+  double number = 0;            // kDouble
+  std::string text;             // strings, errors, big numbers, verbatim text
   std::vector<Reply> elements;  // aggregates; a map's keys and values alternate
 
   bool IsError() const { return type == Type::kError; }

@@ -42,17 +42,17 @@ inline std::unexpected<Error> MakeError(ErrorCode code, std::string message) {
 
 }  // namespace holdfast
 
-#define HF_TRY(expression)                                                \
-  ({                                                                      \
-    auto hf_try_result = (expression);                                    \
-    if (!hf_try_result) [[unlikely]]                                      \
-      return std::unexpected(std::move(hf_try_result).error());           \
-    *std::move(hf_try_result);                                            \
+#define HF_TRY(expression)                                      \
+  ({                                                            \
+    auto hf_try_result = (expression);                          \
+    if (!hf_try_result) [[unlikely]]                            \
+      return std::unexpected(std::move(hf_try_result).error()); \
+    *std::move(hf_try_result);                                  \
   })
 
 // The same for a Status, whose value is void.
-#define HF_TRY_STATUS(expression)                                         \
-  do {                                                                    \
-    if (auto hf_try_status = (expression); !hf_try_status) [[unlikely]]   \
-      return std::unexpected(std::move(hf_try_status).error());           \
+#define HF_TRY_STATUS(expression)                                       \
+  do {                                                                  \
+    if (auto hf_try_status = (expression); !hf_try_status) [[unlikely]] \
+      return std::unexpected(std::move(hf_try_status).error());         \
   } while (false)

@@ -1,0 +1,85 @@
+// What a handler sees: its arguments, the keys that were locked for it, time and randomness, where
+// its reply goes, and the services of the store. Never a socket or a file.
+//
+// A handler's result depends only on the keys' contents, the arguments, `now_ms` and `random`:
+// replay and raft run the same handler elsewhere and must get the same (DESIGN section 3,
+// Determinism). Lives on the stack of one execution.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <string_view>
+
+#include "engine/commands/command_table.h"
+#include "engine/commands/session.h"
+#include "engine/keyspace/key_access.h"
+#include "engine/keyspace/locked_shards.h"
+#include "holdfast/random.h"
+#include "holdfast/reply.h"
+
+namespace holdfast::config {
+class Config;
+}
+
+namespace holdfast::commands {
+
+class Clients;
+class Persistence;
+class Statistics;
+
+// The parts of a store that commands may ask; all outlive every execution.
+struct Services {
+  keyspace::Keyspace* keyspace = nullptr;
+  const CommandTable* table = nullptr;
+  config::Config* config = nullptr;
+  Clients* clients = nullptr;
+  Persistence* persistence = nullptr;
+  Statistics* statistics = nullptr;
+  Clock* clock = nullptr;
+  RandomSource* random = nullptr;
+  UnixMs started_ms = 0;
+};
+
+struct CommandContext {
+  std::span<const std::string_view> args;  // args[0] is the name as sent
+  const CommandEntry& entry;
+  Session& session;
+  ReplySink& reply;
+  UnixMs now_ms;
+  SeededRandom& random;
+  // The command's keys in the order of its key specs, resolved and locked (Locking::kKeys).
+  std::span<const keyspace::KeyHandle> keys;
+  keyspace::KeyAccess& access;
+  keyspace::LockedShards& locks;
+  Services& services;
+  // Log what the command did with LogEffect instead of verbatim. LogRule::kEffects implies it.
+  bool effects_only = false;
+
+  // One command of the execution's group, in the session's database.
+  void LogEffect(std::span<const std::string_view> command) const {
+    LogEffectIn(session.database, command);
+  }
+  void LogEffect(std::initializer_list<std::string_view> command) const {
+    LogEffectIn(session.database, {command.begin(), command.size()});
+  }
+  void LogEffectIn(int database, std::span<const std::string_view> command) const {
+    if (access.log() != nullptr) access.log()->Record(database, command);
+  }
+  // A queued command inside EXEC: the transaction holds the locks.
+  bool in_transaction = false;
+};
+
+// Redis's shared error texts.
+namespace errors {
+inline constexpr std::string_view kSyntax = "ERR syntax error";
+inline constexpr std::string_view kNotInteger = "ERR value is not an integer or out of range";
+inline constexpr std::string_view kNotFloat = "ERR value is not a valid float";
+inline constexpr std::string_view kWrongType =
+    "WRONGTYPE Operation against a key holding the wrong kind of value";
+inline constexpr std::string_view kNoSuchKey = "ERR no such key";
+inline constexpr std::string_view kDatabaseRange = "ERR DB index is out of range";
+inline constexpr std::string_view kNotPositive = "ERR value is out of range, must be positive";
+}  // namespace errors
+
+}  // namespace holdfast::commands

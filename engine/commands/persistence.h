@@ -1,0 +1,67 @@
+// What commands ask of the log and the life of the store; the engine implements it. A store without
+// a log answers "not enabled" where Redis would. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "holdfast/clock.h"
+#include "holdfast/result.h"
+
+namespace holdfast::commands {
+
+// The figures of INFO persistence.
+struct LogFigures {
+  bool enabled = false;
+  bool rewrite_in_progress = false;
+  bool rewrite_scheduled = false;
+  int64_t last_rewrite_seconds = -1;
+  int64_t current_rewrite_seconds = -1;
+  bool last_rewrite_ok = true;
+  bool last_write_ok = true;
+  uint64_t current_bytes = 0;
+  uint64_t base_bytes = 0;      // at the last rewrite or start
+  uint64_t pending_bytes = 0;   // reserved, not yet written
+  uint64_t unsynced_bytes = 0;  // written, not yet synced
+  uint64_t delayed_syncs = 0;
+  uint64_t syncs = 0;
+  uint64_t rewrites = 0;
+  uint64_t changes_since_save = 0;
+};
+
+struct LoadFigures {
+  bool loading = false;
+  UnixMs started_ms = 0;
+  uint64_t total_bytes = 0;
+  uint64_t loaded_bytes = 0;
+  uint64_t loaded_keys = 0;
+};
+
+struct ShutdownRequest {
+  bool save = false;
+  bool nosave = false;
+  bool now = false;
+  bool force = false;
+};
+
+class Persistence {
+ public:
+  virtual ~Persistence() = default;
+  virtual LogFigures Log() const = 0;
+  virtual LoadFigures Load() const = 0;
+  virtual UnixMs LastSaveMs() const = 0;
+  // BGREWRITEAOF: what to answer ("Background append only file rewriting started"), or the error.
+  virtual Result<std::string> StartRewrite() = 0;
+  // CONFIG SET appendonly, at run time.
+  virtual Status SetLogEnabled(bool enabled) = 0;
+  // CONFIG SET appendfsync.
+  virtual void LogPolicyChanged() = 0;
+  // DEBUG RELOAD and LOADAOF: empties the keyspace and reads everything back from the log. Takes
+  // the gate itself: the caller holds no locks.
+  virtual Status Reload() = 0;
+  // Asks whoever runs the store to stop. False if no one listens (embedded).
+  virtual bool RequestShutdown(const ShutdownRequest& request) = 0;
+  virtual bool AbortShutdown() = 0;
+};
+
+}  // namespace holdfast::commands

@@ -1,0 +1,73 @@
+// The walk beside traffic that writes the keyspace as of one instant, the cut, without a fork and
+// without a copy of memory (DESIGN section 6, R1 to R4). The log rewrite uses it now, snapshots
+// later.
+//
+// At the cut every shard's epoch flips, so that every entry is *unsaved*: its epoch bit differs
+// from its shard's. The walk visits the shards in order and hands each unsaved entry to the sink;
+// a writer that is about to change an unsaved entry hands its old image over first. Either way the
+// entry takes the current epoch, so each key gives at most one image. Entries made after the cut
+// are born with the current epoch and are not seen.
+//
+// Owned by the snapshot or rewrite in progress; one at a time per keyspace. Begin, Finish and Abort
+// run under the gate, Step on the walking thread, HandOver on any thread under the shard's lock.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "engine/keyspace/keyspace.h"
+#include "engine/keyspace/locked_shards.h"
+
+namespace holdfast::keyspace {
+
+// Takes images. Called under the shard's lock: must only copy or take references. Several threads
+// may call it at a time for different shards.
+class CutSink {
+ public:
+  virtual ~CutSink() = default;
+  virtual void Image(int database, const memtable::Entry& entry) = 0;
+};
+
+class CutWalk {
+ public:
+  CutWalk(Keyspace& keyspace, CutSink& sink);
+  ~CutWalk();
+  CutWalk(const CutWalk&) = delete;
+  CutWalk& operator=(const CutWalk&) = delete;
+
+  void Begin(LockedShards& gate);
+  // Visits the next few entries, under one shard's lock. False when every entry has been visited
+  // or the walk was aborted.
+  bool Step();
+  bool aborted() const { return aborted_.load(std::memory_order_acquire); }
+
+  // Called before an entry is changed or removed; the shard's lock is held.
+  static void BeforeChange(Shard& shard, int database, memtable::Entry& entry) {
+    if (shard.walk != nullptr && Unsaved(shard, entry)) [[unlikely]]
+      shard.walk->Save(shard, database, entry);
+  }
+  static bool Unsaved(const Shard& shard, const memtable::Entry& entry) {
+    return entry.Has(memtable::kEpoch) != shard.epoch;
+  }
+
+  // Under the gate. A database number at the cut may now name another table.
+  void Swapped(int first, int second);
+  // Under the gate: FLUSH cannot be walked round, the caller starts again. Sweeps (R2).
+  void Abort(LockedShards& gate);
+
+ private:
+  void Save(Shard& shard, int database, memtable::Entry& entry);
+  void LeaveShard(Shard& shard);
+  void Sweep(Shard& shard);
+
+  Keyspace& keyspace_;
+  CutSink& sink_;
+  std::vector<int> database_at_cut_;
+  std::atomic<bool> aborted_{false};
+  size_t shard_ = 0;
+  int database_ = 0;
+  memtable::KeyOrder next_ = 0;
+};
+
+}  // namespace holdfast::keyspace

@@ -1,0 +1,73 @@
+// Reads and changes of keys on behalf of one execution, under the locks it holds: the one place
+// where expiry, hit counts, watchers, the cut's old images and the change count are kept.
+//
+// Readers treat an expired key as absent, change and log nothing, and leave a hint to the expire
+// cycle. A writer that meets one deletes it first, with a DEL in its own group, then acts on an
+// absent key. While the log is replayed nothing expires: a key lives until its logged DEL.
+//
+// Lives on the stack of one execution. Entry pointers are valid until the next change through the
+// same object.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "engine/keyspace/change_log.h"
+#include "engine/keyspace/keyspace.h"
+#include "memtable/entry.h"
+
+namespace holdfast::keyspace {
+
+struct AccessOptions {
+  UnixMs now_ms = 0;
+  ChangeLog* log = nullptr;  // null: nothing is recorded
+  bool replaying = false;    // nothing expires
+  bool touch = true;         // reads renew the eviction state (CLIENT NO-TOUCH turns it off)
+};
+
+class KeyAccess {
+ public:
+  KeyAccess(Keyspace& keyspace, const AccessOptions& options)
+      : keyspace_(keyspace), options_(options) {}
+
+  // Null if absent or expired. Counts a hit or a miss.
+  memtable::Entry* Read(const KeyHandle& key);
+  // The same without counting and without renewing the eviction state (TYPE, TTL, OBJECT).
+  memtable::Entry* Peek(const KeyHandle& key);
+  // For a change: an expired entry is deleted first. No hit counted.
+  memtable::Entry* ForWrite(const KeyHandle& key);
+
+  // `existing` is what ForWrite returned; the returned entry replaces it.
+  memtable::Entry* SetString(const KeyHandle& key, memtable::Entry* existing,
+                             const memtable::StringSpec& spec);
+  memtable::Entry* SetInteger(const KeyHandle& key, memtable::Entry* existing, int64_t value,
+                              UnixMs expiry_ms);
+  memtable::Entry* SetBlock(const KeyHandle& key, memtable::Entry* existing, BlockRef block,
+                            UnixMs expiry_ms, bool raw);
+  memtable::Table::Writable ResizeString(const KeyHandle& key, memtable::Entry* existing,
+                                         size_t length);
+  memtable::Entry* SetExpiry(const KeyHandle& key, memtable::Entry* existing, UnixMs expiry_ms);
+  memtable::Entry* CopyValue(const KeyHandle& key, memtable::Entry* existing,
+                             const memtable::Entry& from, UnixMs expiry_ms);
+  void Erase(const KeyHandle& key, memtable::Entry* existing);
+  // Deletes an expired key and records its DEL alone; counts it. (The expire cycle's step too.)
+  void EraseExpired(const KeyHandle& key, memtable::Entry* existing);
+
+  // Changes of keys so far; a command that made none is not logged.
+  uint64_t changes() const { return changes_; }
+  UnixMs now_ms() const { return options_.now_ms; }
+  bool replaying() const { return options_.replaying; }
+  ChangeLog* log() const { return options_.log; }
+  Keyspace& keyspace() { return keyspace_; }
+
+ private:
+  memtable::Entry* FindLive(const KeyHandle& key);
+  memtable::Table& Prepare(const KeyHandle& key, memtable::Entry* existing);
+  memtable::Entry* Changed(const KeyHandle& key, memtable::Entry* entry);
+
+  Keyspace& keyspace_;
+  AccessOptions options_;
+  uint64_t changes_ = 0;
+};
+
+}  // namespace holdfast::keyspace

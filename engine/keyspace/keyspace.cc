@@ -1,0 +1,140 @@
+#include "engine/keyspace/keyspace.h"
+
+#include <bit>
+
+#include "engine/keyspace/cut_walk.h"
+#include "engine/keyspace/locked_shards.h"
+#include "holdfast/check.h"
+
+namespace holdfast::keyspace {
+
+Keyspace::Keyspace(const KeyspaceOptions& options)
+    : options_(options),
+      slot_shift_(memtable::kSlotBits - static_cast<uint32_t>(std::countr_zero(options.shards))),
+      shards_(std::make_unique<Shard[]>(options.shards)) {
+  HF_CHECK(std::has_single_bit(options.shards) && options.shards <= memtable::kSlotCount);
+  HF_CHECK(options.databases > 0);
+  const auto databases = static_cast<size_t>(options.databases);
+  for (uint32_t i = 0; i < options.shards; ++i) {
+    shards_[i].index = static_cast<uint16_t>(i);
+    shards_[i].tables = std::make_unique<std::atomic<memtable::Table*>[]>(databases);
+  }
+}
+
+Keyspace::~Keyspace() {
+  for (Shard& shard : shards()) {
+    HF_CHECK(shard.walk == nullptr);
+    for (int i = 0; i < options_.databases; ++i) delete shard.table(i);
+  }
+}
+
+void Keyspace::PrefetchBucket(const KeyHandle& key) const {
+  __builtin_prefetch(key.shard, 1);
+  const auto* table =
+      key.shard->tables[static_cast<size_t>(key.database)].load(std::memory_order_acquire);
+  if (table != nullptr) table->PrefetchBucket(key.ref);
+}
+
+void Keyspace::PrefetchEntry(const KeyHandle& key) const {
+  const auto* table =
+      key.shard->tables[static_cast<size_t>(key.database)].load(std::memory_order_acquire);
+  if (table != nullptr) table->PrefetchEntry(key.ref);
+}
+
+memtable::Table& Keyspace::TableFor(Shard& shard, int database) {
+  HF_DCHECK(database >= 0 && database < options_.databases);
+  memtable::Table* table = shard.table(database);
+  if (table == nullptr) [[unlikely]] {
+    table = new memtable::Table(
+        {.shared_order_bits = memtable::kSlotBits - slot_shift_, .reclaimer = &reclaimer_});
+    shard.tables[static_cast<size_t>(database)].store(table, std::memory_order_release);
+  }
+  return *table;
+}
+
+Keyspace::DatabaseSize Keyspace::SizeOf(LockedShards& locks, int database) {
+  DatabaseSize sum;
+  for (Shard& shard : shards()) {
+    locks.With(shard, [&](Shard& locked) {
+      const memtable::Table* table = locked.table(database);
+      if (table == nullptr) return;
+      sum.keys += table->size();
+      sum.expiring += table->expiring();
+    });
+  }
+  return sum;
+}
+
+ShardCounters Keyspace::Counters(LockedShards& locks) {
+  ShardCounters sum;
+  for (Shard& shard : shards()) {
+    locks.With(shard, [&](Shard& locked) {
+      sum.hits += locked.counters.hits;
+      sum.misses += locked.counters.misses;
+      sum.expired += locked.counters.expired;
+    });
+  }
+  return sum;
+}
+
+void Keyspace::ResetCounters(LockedShards& locks) {
+  for (Shard& shard : shards()) {
+    locks.With(shard, [](Shard& locked) { locked.counters = {}; });
+  }
+}
+
+uint64_t Keyspace::AllocatedBytes(LockedShards& locks) {
+  uint64_t sum = 0;
+  for (Shard& shard : shards()) {
+    locks.With(shard, [&](Shard& locked) {
+      for (int i = 0; i < options_.databases; ++i) {
+        if (const memtable::Table* table = locked.table(i)) sum += table->allocated_bytes();
+      }
+    });
+  }
+  return sum;
+}
+
+bool Keyspace::Contains(const Shard& shard, int database, std::string_view key) const {
+  const memtable::Table* table = shard.table(database);
+  return table != nullptr && table->Find(memtable::MakeKeyRef(options_.seed, key)) != nullptr;
+}
+
+uint64_t Keyspace::Flush(LockedShards& gate, int database, bool lazily) {
+  HF_CHECK(gate.HoldsGate());
+  uint64_t removed = 0;
+  for (Shard& shard : shards()) {
+    if (shard.walk != nullptr) shard.walk->Abort(gate);
+    memtable::Table* table = shard.table(database);
+    if (table == nullptr) continue;
+    shard.watchers.ChangedDatabase(
+        database, [&](std::string_view key) { return Contains(shard, database, key); });
+    removed += table->size();
+    shard.tables[static_cast<size_t>(database)].store(nullptr, std::memory_order_release);
+    reclaimer_.Retire([table] { delete table; });
+  }
+  if (!lazily) reclaimer_.Collect();
+  return removed;
+}
+
+void Keyspace::Swap(LockedShards& gate, int first, int second) {
+  HF_CHECK(gate.HoldsGate());
+  CutWalk* walk = nullptr;
+  for (Shard& shard : shards()) {
+    // As in Redis: a watched key is touched if it exists in either of the two databases.
+    const auto in_either = [&](std::string_view key) {
+      return Contains(shard, first, key) || Contains(shard, second, key);
+    };
+    shard.watchers.ChangedDatabase(first, in_either);
+    shard.watchers.ChangedDatabase(second, in_either);
+    auto& a = shard.tables[static_cast<size_t>(first)];
+    auto& b = shard.tables[static_cast<size_t>(second)];
+    memtable::Table* moved = a.load(std::memory_order_relaxed);
+    a.store(b.load(std::memory_order_relaxed), std::memory_order_release);
+    b.store(moved, std::memory_order_release);
+    if (shard.walk != nullptr) walk = shard.walk;
+  }
+  if (walk != nullptr) walk->Swapped(first, second);
+}
+
+}  // namespace holdfast::keyspace

@@ -1,0 +1,87 @@
+// The keyspace: all shards, the mapping of keys to them, and whole-keyspace operations. It knows no
+// command and no file. Owned by the Db; any thread may call it; what needs locks says so.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "engine/keyspace/shard.h"
+#include "memtable/reclaimer.h"
+#include "memtable/table.h"
+
+namespace holdfast::keyspace {
+
+class LockedShards;
+
+struct KeyspaceOptions {
+  memtable::HashSeed seed;
+  int databases = 16;
+  uint32_t shards = 256;  // a power of two, at most kSlotCount
+};
+
+// A key of a command, with all that was computed once: hash, slot, shard.
+struct KeyHandle {
+  memtable::KeyRef ref;
+  Shard* shard = nullptr;
+  int database = 0;
+
+  std::string_view name() const { return ref.name; }
+};
+
+class Keyspace {
+ public:
+  explicit Keyspace(const KeyspaceOptions& options);
+  ~Keyspace();
+  Keyspace(const Keyspace&) = delete;
+  Keyspace& operator=(const Keyspace&) = delete;
+
+  int databases() const { return options_.databases; }
+  const memtable::HashSeed& seed() const { return options_.seed; }
+  std::span<Shard> shards() { return {shards_.get(), options_.shards}; }
+  memtable::Reclaimer& reclaimer() { return reclaimer_; }
+
+  Shard& ShardOf(uint16_t slot) { return shards_[slot >> slot_shift_]; }
+  KeyHandle Handle(int database, std::string_view name) {
+    const memtable::KeyRef ref = memtable::MakeKeyRef(options_.seed, name);
+    return {ref, &ShardOf(ref.slot), database};
+  }
+
+  // Without locks, for a batch of keys before they are executed; inside a Reclaimer::Guard.
+  void PrefetchBucket(const KeyHandle& key) const;
+  void PrefetchEntry(const KeyHandle& key) const;
+
+  // The shard's lock is held. Creates the table on first use.
+  memtable::Table& TableFor(Shard& shard, int database);
+
+  // Sums over all shards, each locked in turn (unless `locks` holds it already). Expired keys that
+  // no one deleted yet are counted, as in Redis.
+  struct DatabaseSize {
+    uint64_t keys = 0;
+    uint64_t expiring = 0;
+  };
+  DatabaseSize SizeOf(LockedShards& locks, int database);
+  ShardCounters Counters(LockedShards& locks);
+  void ResetCounters(LockedShards& locks);
+  uint64_t AllocatedBytes(LockedShards& locks);
+
+  // The gate is held. Marks watchers. The old tables are freed later if `lazily`, else at once.
+  // Returns the number of keys removed.
+  uint64_t Flush(LockedShards& gate, int database, bool lazily);
+  void Swap(LockedShards& gate, int first, int second);
+
+ private:
+  void MarkWatchers(Shard& shard, int database, int other_database);
+  bool Contains(const Shard& shard, int database, std::string_view key) const;
+
+  KeyspaceOptions options_;
+  uint32_t slot_shift_;
+  memtable::Reclaimer reclaimer_;
+  std::unique_ptr<Shard[]> shards_;
+};
+
+}  // namespace holdfast::keyspace

@@ -1,0 +1,50 @@
+// A shard: a lock stripe over a contiguous range of slots, with one table per database, its
+// watchers, its counters and the log position of its newest mutation. Everything below `lock` is
+// guarded by it, except that the table pointers may be read by prefetching threads inside a
+// Reclaimer::Guard. Owned by the Keyspace.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/keyspace/shard_lock.h"
+#include "engine/keyspace/watch_table.h"
+#include "memtable/table.h"
+
+namespace holdfast::keyspace {
+
+class CutWalk;
+
+struct ShardCounters {
+  uint64_t hits = 0;
+  uint64_t misses = 0;
+  uint64_t expired = 0;
+};
+
+struct alignas(64) Shard {
+  ShardLock lock;
+  uint16_t index = 0;
+  bool epoch = false;       // R2: the current snapshot epoch
+  CutWalk* walk = nullptr;  // set while a walk has not finished with this shard
+  // End of the newest record that changed a key of this shard: no reply that saw this shard may
+  // leave before the log has it.
+  uint64_t log_position = 0;
+  std::unique_ptr<std::atomic<memtable::Table*>[]> tables;  // by database; null until used
+  ShardCounters counters;
+  WatchTable watchers;
+  // Keys that readers found expired; the expire cycle deletes them. Bounded.
+  struct ExpiredHint {
+    int database;
+    std::string key;
+  };
+  std::vector<ExpiredHint> expired_hints;
+
+  memtable::Table* table(int database) const {
+    return tables[static_cast<size_t>(database)].load(std::memory_order_relaxed);
+  }
+};
+
+}  // namespace holdfast::keyspace

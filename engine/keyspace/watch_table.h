@@ -1,0 +1,49 @@
+// WATCH: which clients want to know that a key changed. One table per shard, under its lock. Keys
+// are marked by each logged change and by FLUSH and SWAPDB; spill, load and eviction never mark.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace holdfast::keyspace {
+
+// Owned by a session; lives at least as long as its watches are registered.
+struct WatchMark {
+  std::atomic<bool> changed{false};
+};
+
+class WatchTable {
+ public:
+  bool Empty() const { return watched_.empty(); }
+  // Registering the same mark twice for a key has no effect.
+  void Add(int database, std::string_view key, WatchMark* mark);
+  void Remove(int database, std::string_view key, WatchMark* mark);
+  void Changed(int database, std::string_view key);
+  // FLUSHDB, SWAPDB: every watched key of the database for which `existed(key)` is true is marked.
+  template <typename Existed>
+  void ChangedDatabase(int database, const Existed& existed) {
+    for (auto& [name, marks] : watched_) {
+      if (name.database != database || !existed(std::string_view(name.key))) continue;
+      for (WatchMark* mark : marks) mark->changed.store(true, std::memory_order_relaxed);
+    }
+  }
+
+ private:
+  struct Name {
+    int database;
+    std::string key;
+    bool operator==(const Name&) const = default;
+  };
+  struct NameHash {
+    size_t operator()(const Name& name) const {
+      return std::hash<std::string>()(name.key) ^ static_cast<size_t>(name.database);
+    }
+  };
+  std::unordered_map<Name, std::vector<WatchMark*>, NameHash> watched_;
+};
+
+}  // namespace holdfast::keyspace

@@ -206,7 +206,9 @@ def check_assertions(sources: list[Source]):
         inside = [source for source in sources if layer_of(source.path) == folder]
         lines = sum(1 for source in inside for line in source.code.splitlines() if line.strip())
         count = sum(len(re.findall(r"\bHF_D?CHECK\s*\(", source.code)) for source in inside)
-        if lines and count * 1000 < lines * layers.ASSERTIONS_PER_1000_LINES_MIN:
+        if lines < layers.ASSERTED_LINES_FROM:
+            continue
+        if count * 1000 < lines * layers.ASSERTIONS_PER_1000_LINES_MIN:
             yield (
                 f"{folder}: {count} assertions in {lines} lines of code; at least "
                 f"{layers.ASSERTIONS_PER_1000_LINES_MIN} per 1000 lines are wanted"

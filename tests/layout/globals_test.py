@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 WRITABLE = re.compile(r"\s\.(data|bss|tbss|tdata)(\.(?!rel\.ro)\S*)?\s")
-# Guards of local statics, the reference to the exception handler, <iostream>'s initializer.
-COMPILERS_OWN = re.compile(r"guard variable for |DW\.ref\.|std::__ioinit$")
+# Guards of local statics, the reference to the exception handler, the standard library's own.
+COMPILERS_OWN = re.compile(r"guard variable for |DW\.ref\.|std::|__gnu_cxx::")
 
 # Demangled name (regular expression) -> why it may be there.
 ALLOWED: dict[str, str] = {}

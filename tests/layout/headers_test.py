@@ -16,7 +16,7 @@ from pathlib import Path
 from checks import layer_of, repository_path
 from source_tree import Source, read_sources
 
-FLAGS = ["-std=gnu++23", "-fsyntax-only", "-Wall", "-Wextra", "-Wshadow", "-Werror", "-x", "c++"]
+FLAGS = ["-std=gnu++23", "-fsyntax-only", "-x", "c++"]
 DEFINES = ["-DASIO_STANDALONE", "-DASIO_NO_DEPRECATED"]
 
 

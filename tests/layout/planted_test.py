@@ -214,10 +214,10 @@ class Style(unittest.TestCase):
             self.assertFalse(found(checks.check_names, ("aof/a.h", text)))
 
     def test_assertion_density(self):
-        sparse = "Nothing();\n" * 100 + "// A comment is no code.\n" * 100
+        sparse = "Nothing();\n" * 400 + "// A comment is no code.\n" * 100
         self.assertTrue(found(checks.check_assertions, ("aof/a.cc", sparse)))
         self.assertFalse(
-            found(checks.check_assertions, ("aof/a.cc", sparse + "HF_CHECK(a);\n" * 3))
+            found(checks.check_assertions, ("aof/a.cc", sparse + "HF_CHECK(a);\n" * 11))
         )
 
     def test_table_is_documented(self):

@@ -4,12 +4,16 @@
 //
 // The value is the bytes themselves (inline string), an 8-byte integer, or an 8-byte pointer to a
 // CountedBlock (long string) or to a collection. A key longer than 65,534 bytes lies in a
-// CountedBlock too. An Entry is owned by the Table that holds it; it is read and changed only under
-// its shard's lock. Nothing here can fail: allocation failure ends the process.
+// CountedBlock too. Collections will hang off the pointer of kObject: what they are follows from
+// type() and from a first byte of the object's own (its encoding), so that sizing and freeing one
+// is a switch over the type, with no virtual table in the object. An Entry is owned by the Table
+// that holds it; it is read and changed only under its shard's lock. Nothing here can fail:
+// allocation failure ends the process.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string_view>
 
@@ -74,8 +78,24 @@ class Entry {
 
  private:
   friend class EntryBuilder;
-  friend class Table;
   Entry() = default;
+
+  size_t ValueOffset() const;
+  size_t OwnBytes() const;  // asked of the allocator for the entry itself
+  // A value or key that is 8 bytes in the entry; nothing in it is aligned.
+  template <typename T>
+  T Load(size_t offset) const {
+    T value;
+    std::memcpy(&value, bytes() + offset, sizeof(T));
+    return value;
+  }
+  template <typename T>
+  void Store(size_t offset, T value) {
+    std::memcpy(bytes() + offset, &value, sizeof(T));
+  }
+  const char* bytes() const { return reinterpret_cast<const char*>(this); }
+  char* bytes() { return reinterpret_cast<char*>(this); }
+  size_t KeyOffset() const { return sizeof(Entry) + (Has(kHasExpiry) ? sizeof(UnixMs) : 0); }
 
   uint64_t word_;      // 40 hash bits, 24 of eviction state
   uint8_t type_form_;  // 4 bits type, 4 bits form
@@ -85,5 +105,21 @@ class Entry {
   uint16_t value_length_;  // inline strings
 };
 static_assert(sizeof(Entry) == 16);
+
+inline constexpr uint16_t kLongKeyLength = 0xffff;
+
+inline std::string_view Entry::key() const {
+  if (key_length_ != kLongKeyLength) [[likely]]
+    return {bytes() + KeyOffset(), key_length_};
+  return Load<CountedBlock*>(KeyOffset())->view();
+}
+
+inline UnixMs Entry::expiry_ms() const {
+  return Has(kHasExpiry) ? Load<UnixMs>(sizeof(Entry)) : kNoExpiry;
+}
+
+inline size_t Entry::ValueOffset() const {
+  return KeyOffset() + (key_length_ == kLongKeyLength ? sizeof(CountedBlock*) : key_length_);
+}
 
 }  // namespace holdfast::memtable

@@ -5,14 +5,13 @@
 // the segments (its low pointer bits carry the segment's depth, so that a bucket's address is known
 // without touching the segment); growth splits one segment at a time, so no insert ever pays for
 // more than a few hundred entries. Bucket order follows key order, so a walk in order sorts a few
-// entries at a time.
+// entries at a time. index.h has the index, entry_builder.h what makes and frees entries.
 //
 // Owned by a Shard. Every call except Prefetch* needs the shard's lock. Prefetch* may be called by
 // any thread inside a Reclaimer::Guard: they read only atomics, and replaced directories and
 // segments are retired through the Reclaimer, never freed at once.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -20,10 +19,13 @@
 #include <string_view>
 
 #include "memtable/entry.h"
+#include "memtable/index.h"
 #include "memtable/key.h"
 #include "memtable/reclaimer.h"
 
 namespace holdfast::memtable {
+
+struct NewValue;
 
 struct TableOptions {
   uint32_t shared_order_bits = 8;  // leading bits that all keys of one shard share (256 shards: 8)
@@ -47,14 +49,16 @@ class Table {
 
   // First touches the directory cell and the bucket, then the entries whose tag matches. Call both
   // for a batch of keys, one stage after the other.
-  void PrefetchBucket(const KeyRef& key) const;
-  void PrefetchEntry(const KeyRef& key) const;
+  void PrefetchBucket(const KeyRef& key) const { index_.PrefetchBucket(key); }
+  void PrefetchEntry(const KeyRef& key) const { index_.PrefetchEntry(key); }
 
-  Entry* Find(const KeyRef& key) const;  // null if absent (tombstones are found)
+  // Null if absent (tombstones are found).
+  Entry* Find(const KeyRef& key) const { return index_.Find(key); }
 
   // Creates or overwrites; returns the entry, whose address may have changed. Flags other than
   // kHasExpiry and kRawString, and the eviction state, of an overwritten entry survive; the version
-  // counts up. `existing` is what Find returned (null: the key is absent).
+  // counts up. `existing` is what Find returned (null: the key is absent). The new bytes must not
+  // lie in the entry that they replace.
   Entry* SetString(const KeyRef& key, Entry* existing, const StringSpec& spec);
   Entry* SetInteger(const KeyRef& key, Entry* existing, int64_t value, UnixMs expiry_ms);
   Entry* SetBlock(const KeyRef& key, Entry* existing, BlockRef block, UnixMs expiry_ms, bool raw);
@@ -70,12 +74,20 @@ class Table {
   Entry* SetExpiry(const KeyRef& key, Entry* existing, UnixMs expiry_ms);
   void Erase(const KeyRef& key, Entry* existing);
   // Gives `key` the value (bytes, form, rawness) of `from`, which may lie in another table; blocks
-  // are shared, not copied. The expiry is the caller's choice.
+  // are shared, not copied (and counted once for each entry). The expiry is the caller's choice.
+  // `from` is not `existing`.
   Entry* CopyValue(const KeyRef& key, Entry* existing, const Entry& from, UnixMs expiry_ms);
 
-  size_t size() const { return size_; }                        // tombstones included
-  size_t expiring() const { return expiring_; }                // entries with a TTL
-  size_t allocated_bytes() const { return allocated_bytes_; }  // entries, blocks and the table
+  size_t size() const { return size_; }                  // tombstones included
+  size_t expiring() const { return index_.expiring(); }  // entries with a TTL
+  // Entries, blocks and the table, as the allocator handed them out.
+  size_t allocated_bytes() const { return entry_bytes_ + index_.allocated_bytes(); }
+
+  // Exchanges all contents with a table of the same options (SWAPDB), in constant time.
+  void Swap(Table& other);
+  // Moves all contents into a table of their own, in constant time (FLUSHALL): freeing that one
+  // needs no lock, and a table that prefetching threads know never goes away.
+  std::unique_ptr<Table> Detach();
 
   using Visit = std::function<void(Entry&)>;
   // Visits, in order, entries from `start` on: whole equal-order runs, at least `at_least` entries
@@ -92,13 +104,14 @@ class Table {
                         const std::function<void(const Entry&)>& expired);
 
  private:
-  struct Bucket;
-  struct Segment;
-  struct Directory;
-  // The internals are the implementation's.
+  Entry* Put(const KeyRef& key, Entry* existing, const NewValue& value, UnixMs expiry_ms);
+  void Moved(const KeyRef& key, const Entry* old, Entry* now);
+  Writable ResizeBlock(const KeyRef& key, Entry* existing, size_t length);
+
+  TableOptions options_;
+  Index index_;
   size_t size_ = 0;
-  size_t expiring_ = 0;
-  size_t allocated_bytes_ = 0;
+  size_t entry_bytes_ = 0;
 };
 
 }  // namespace holdfast::memtable

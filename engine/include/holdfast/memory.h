@@ -15,12 +15,20 @@
 
 namespace holdfast {
 
-// What the allocator would hand out for `bytes`.
-size_t UsableSize(void* block, size_t bytes);
+// What the allocator handed out for `block`, of which `bytes` are in use.
+size_t UsableSize(const void* block, size_t bytes);
 // Never null: an allocation failure ends the process (HF_CHECK), as in Redis.
 void* Allocate(size_t bytes);
-// `bytes` is what Allocate was asked for.
+// `bytes` is what Allocate was asked for, or what FitsInPlace has allowed since.
 void Free(void* block, size_t bytes);
+// Whether the block, of which `bytes` are in use, can hold `wanted` bytes without being moved and
+// without wasting much more than a new one would.
+bool FitsInPlace(const void* block, size_t bytes, size_t wanted);
+
+// The same for blocks that begin on a cache line (64 bytes). `bytes` is a multiple of 64.
+void* AllocateLines(size_t bytes);
+size_t UsableLines(const void* block, size_t bytes);
+void FreeLines(void* block, size_t bytes);
 
 // An immutable-when-shared run of bytes with a reference count. The log, a reply under way and a
 // snapshot hold references to big values instead of copying them under a lock. Whoever holds the
@@ -34,7 +42,7 @@ struct CountedBlock {
   char* data() { return reinterpret_cast<char*>(this + 1); }
   std::string_view view() const { return {reinterpret_cast<const char*>(this + 1), size}; }
   // Bytes the allocator handed out for this block.
-  size_t AllocatedBytes();
+  size_t AllocatedBytes() const;
 
   // A block with one reference, size 0 and room for `capacity` bytes.
   static CountedBlock* Create(uint64_t capacity);

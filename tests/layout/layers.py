@@ -90,14 +90,15 @@ THIRD_PARTY = (
     ThirdParty("dlopen", r"dlfcn\.h", ("engine/module",)),
     ThirdParty("libraft", r"raft(\.h|/.*)", ("server/cluster",)),
     ThirdParty("ISA-L", r"isa-l(\.h|/.*)", ("aof", "memtable"), True),
-    ThirdParty("LZF", r"lzf\.h", ("memtable",), True),
+    ThirdParty("LZF", r"liblzf/lzf\.h", ("memtable",), True),
+    ThirdParty("the allocator", r"malloc\.h", ("memtable",), True),
     ThirdParty("fmt", r"fmt/.*", (ANY,), True),
     ThirdParty("GoogleTest", r"(gtest|gmock)/.*", CHECKING),
     ThirdParty("Google Benchmark", r"benchmark/.*", CHECKING),
     ThirdParty(
         "POSIX",
         r"(unistd|fcntl|dirent|glob|poll|pthread|sched|semaphore|signal|sysexits|syslog|termios|"
-        r"netdb|pwd|grp|strings|getopt|malloc|execinfo|ucontext|endian|byteswap)\.h|"
+        r"netdb|pwd|grp|strings|getopt|execinfo|ucontext|endian|byteswap)\.h|"
         r"(sys|net|netinet|arpa|linux|asm)/.*\.h",
         ("aof", "snapshot", "engine/keyspace", "engine", "server/*", "tools"),
         True,

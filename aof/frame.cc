@@ -105,6 +105,7 @@ AnnotationLine FormatFileHeader(const FileHeader& header) {
   PutDecimal(line, "v=", kLogFormatVersion);
   PutHex(line, ",id=", header.file_id, kFileIdDigits);
   Seal(line, 0);
+  HF_CHECK(line.size == kFileHeaderBytes);
   return line;
 }
 

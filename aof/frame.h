@@ -22,6 +22,8 @@ inline constexpr ByteView kAnnotationPrefix = "#HF:";
 // Longer than any line either formatter writes (Redis allows 1,024).
 inline constexpr size_t kMaxAnnotationBytes = 192;
 
+inline constexpr size_t kFileHeaderBytes = 40;
+
 struct FileHeader {
   uint64_t file_id = 0;  // random; seeds the checksums of the frame headers of this file
 };

@@ -1,0 +1,170 @@
+// What the tests of the log writer share: a clock that stands still, a manifest that is one file of
+// names, and a reader that knows nothing but docs/formats.md.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "aof/crc32c.h"
+#include "aof/frame.h"
+#include "aof/log_writer.h"
+#include "holdfast/clock.h"
+#include "holdfast/random.h"
+#include "tests/sim/simulated_file_system.h"
+
+namespace holdfast::aof {
+
+class TestClock final : public Clock {
+ public:
+  UnixMs NowMs() override { return 1'700'000'000'000 + MonotonicNs() / 1'000'000; }
+  int64_t MonotonicNs() override { return now_ns_.load(std::memory_order_relaxed); }
+  void AdvanceMs(int64_t ms) { now_ns_.fetch_add(ms * 1'000'000, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<int64_t> now_ns_{1'000'000'000};
+};
+
+class TestRandom final : public RandomSource {
+ public:
+  explicit TestRandom(uint64_t seed) : random_(seed) {}
+  uint64_t NextRandom() override {
+    const std::lock_guard lock(mutex_);
+    return random_.Next();
+  }
+
+ private:
+  std::mutex mutex_;
+  SeededRandom random_;
+};
+
+inline constexpr char kLogDirectory[] = "/data";
+inline constexpr char kManifestPath[] = "/data/manifest";
+
+inline std::string ReadWhole(FileSystem& disk, const std::string& path) {
+  auto file = disk.Open(path, {});
+  if (!file) return {};
+  std::string bytes((*file)->Size().value_or(0), '\0');
+  const auto got = (*file)->ReadAt(0, bytes);
+  bytes.resize(got.value_or(0));
+  return bytes;
+}
+
+// One line per listed file. As careful with the disk as a real manifest.
+class TestCatalog final : public SegmentCatalog {
+ public:
+  explicit TestCatalog(FileSystem& disk) : disk_(disk), lines_(ReadWhole(disk, kManifestPath)) {}
+
+  static std::string Name(size_t number) { return "log." + std::to_string(number) + ".incr.aof"; }
+  std::string NextName() override { return Name(Count() + 1); }
+  Status List(const std::string& name) override {
+    EXPECT_EQ(name, NextName());
+    const std::string lines = lines_ + name + "\n";
+    const std::string temporary = std::string(kManifestPath) + ".temp";
+    auto file = HF_TRY(disk_.Open(temporary, {.write = true, .create = true}));
+    HF_TRY_STATUS(file->Truncate(0));
+    const std::string_view parts[] = {lines};
+    HF_TRY_STATUS(file->WriteAt(0, parts));
+    HF_TRY_STATUS(file->Sync());
+    HF_TRY_STATUS(disk_.Rename(temporary, kManifestPath));
+    HF_TRY_STATUS(disk_.SyncDirectory(kLogDirectory));
+    lines_ = lines;
+    return {};
+  }
+  size_t Count() const {
+    return static_cast<size_t>(std::count(lines_.begin(), lines_.end(), '\n'));
+  }
+
+ private:
+  FileSystem& disk_;
+  std::string lines_;
+};
+
+// What is in the log, by the rules of docs/formats.md and DESIGN's torn end: listed files, then
+// unlisted ones that follow; frames in order of number, a number seen before is skipped; the first
+// frame that fails ends it.
+struct ReadBack {
+  std::string payload;  // of all frames applied
+  uint64_t last_frame = 0;
+  std::vector<FrameHeader> frames;
+  std::string damage;  // not empty: a frame before a later valid `s`, or in a sealed file, fails
+};
+
+inline ReadBack ReadLog(FileSystem& disk) {
+  ReadBack result;
+  const TestCatalog catalog(disk);
+  uint64_t torn_at = 0;
+  uint64_t known_synced = 0;
+  for (size_t n = 1;; ++n) {
+    const bool listed = n <= catalog.Count();
+    const std::string path = std::string(kLogDirectory) + "/" + TestCatalog::Name(n);
+    const std::string bytes = ReadWhole(disk, path);
+    if (bytes.empty() && !listed) break;
+    const auto file = ParseFileHeader(bytes);
+    if (!file) {
+      if (listed) result.damage = path + ": " + file.error().message;
+      break;
+    }
+    size_t at = file->line_bytes;
+    bool torn = false;
+    while (at < bytes.size()) {
+      const auto frame = ParseFrameHeader(ByteView(bytes).substr(at), file->header.file_id);
+      const size_t begin = frame ? at + frame->line_bytes : 0;
+      if (!frame || frame->header.bytes > bytes.size() - begin ||
+          Crc32c(0, ByteView(bytes).substr(begin, frame->header.bytes)) != frame->header.crc) {
+        torn = bytes.find_first_not_of('\0', at) != std::string::npos;
+        if (n < catalog.Count()) result.damage = path + ": sealed, but not whole";
+        break;
+      }
+      at = begin + frame->header.bytes;
+      known_synced = std::max(known_synced, frame->header.synced);
+      if (frame->header.number <= result.last_frame) continue;
+      if (frame->header.number != result.last_frame + 1) {
+        torn = true;
+        break;
+      }
+      result.last_frame = frame->header.number;
+      result.frames.push_back(frame->header);
+      result.payload.append(bytes, begin, frame->header.bytes);
+    }
+    if (torn && torn_at == 0) torn_at = result.last_frame + 1;
+    if (torn && n + 1 <= catalog.Count()) result.damage = path + ": torn before a listed file";
+  }
+  if (torn_at != 0 && known_synced > result.last_frame) result.damage = "a synced frame is gone";
+  return result;
+}
+
+// A writer on a simulated disk, driven by hand.
+class LogHarness {
+ public:
+  explicit LogHarness(FileSystem& disk, SyncPolicy policy = SyncPolicy::kEverysec,
+                      uint64_t ring_bytes = LogRing::kMinBytes)
+      : catalog(disk) {
+    static_cast<void>(disk.CreateDirectory(kLogDirectory));
+    options.environment = {&disk, &clock, &random, &catalog, kLogDirectory};
+    options.policy = policy;
+    options.ring_bytes = ring_bytes;
+    options.background = false;
+  }
+  Status Open(const LogStart& start = {}) {
+    log = HF_TRY(LogWriter::Open(options, start));
+    return {};
+  }
+  LogPosition Append(ByteView record) {
+    LogSlot& slot = log->BorrowSlot();
+    const LogPosition position = log->Append(slot, record);
+    log->ReturnSlot(slot);
+    return position;
+  }
+
+  TestClock clock;
+  TestRandom random{7};
+  TestCatalog catalog;
+  LogWriterOptions options;
+  std::unique_ptr<LogWriter> log;
+};
+
+}  // namespace holdfast::aof

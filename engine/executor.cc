@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "engine/commands/clients.h"
+#include "engine/commands/monitor_line.h"
 #include "engine/reply_sinks.h"
 #include "engine/store.h"
 #include "holdfast/check.h"
@@ -17,6 +18,15 @@ using commands::Session;
 using keyspace::KeyAccess;
 using keyspace::KeyHandle;
 using keyspace::LockedShards;
+
+namespace {
+
+// CLIENT REPLY answers (or does not) by itself.
+bool SetsReplyMode(const PreparedCommand& command) {
+  return command.entry != nullptr && command.entry->spec->name == "client|reply";
+}
+
+}  // namespace
 
 Executor::Executor(Store& store)
     : store_(store),
@@ -56,7 +66,7 @@ void Executor::PrefetchEntries(std::span<const PreparedCommand> batch) {
 
 Outcome Executor::Execute(Session& session, const PreparedCommand& command, ReplySink& reply) {
   DiscardSink discard(session.protocol);
-  const bool quiet = session.reply_mode != commands::ReplyMode::kOn;
+  const bool quiet = session.reply_mode != commands::ReplyMode::kOn && !SetsReplyMode(command);
   ReplySink& sink = quiet ? static_cast<ReplySink&>(discard) : reply;
   if (session.reply_mode == commands::ReplyMode::kSkipNext) [[unlikely]]
     session.reply_mode = commands::ReplyMode::kOn;
@@ -154,7 +164,7 @@ void Executor::Run(Session& session, const PreparedCommand& command, ReplySink& 
                          .blocks = blocks_};
   group_.set_blocks(blocks_);
   Invoke(context);
-  Commit(session, locks);
+  session.log_position = std::max(session.log_position, Commit(locks));
 }
 
 // Runs the handler and records what it changed.
@@ -164,28 +174,29 @@ void Executor::Invoke(CommandContext& context) {
   context.entry.spec->handler(context);
   const bool changed = context.changed || context.access.changes() != changes;
   if (!changed) return;
-  store_.CountChanges(context.access.changes() - changes + (context.changed ? 1 : 0));
+  statistics_.changes.Add(context.access.changes() - changes + (context.changed ? 1 : 0));
   if (context.access.log() == nullptr || context.effects_only) return;
   if (context.entry.spec->log_rule == LogRule::kVerbatim)
     context.access.log()->Record(database, context.args);
 }
 
 // Under the locks of all keys: the order of the log is the order of the locks.
-void Executor::Commit(Session& session, LockedShards& locks) {
-  if (slot_ == nullptr) return;
+aof::LogPosition Executor::Commit(LockedShards& locks) {
+  if (slot_ == nullptr) return 0;
   aof::LogRing& ring = *store_.ring();
+  aof::LogPosition position = 0;
   if (!group_.Empty()) {
-    const aof::LogPosition position = group_.AppendTo(ring, *slot_);
+    position = group_.AppendTo(ring, *slot_);
     locks.ForEachHeld([&](keyspace::Shard& shard) { shard.log_position = position; });
-    session.log_position = position;
   } else if (locks.visited() || locks.HoldsGate()) {
-    session.log_position = ring.tail();
+    position = ring.tail();
   } else {
     locks.ForEachHeld([&](const keyspace::Shard& shard) {
-      session.log_position = std::max(session.log_position, shard.log_position);
+      position = std::max(position, shard.log_position);
     });
   }
   group_.Clear();
+  return position;
 }
 
 // Big arguments of writes are copied once, before any lock: table, log and reply share the block.
@@ -238,8 +249,20 @@ Status Executor::Replay(int database, const PreparedCommand& command) {
   return MakeError(ErrorCode::kCorruption, reply.text());
 }
 
+bool Executor::DeleteExpired(int database, std::string_view name) {
+  const KeyHandle key = store_.keyspace().Handle(database, name);
+  LockedShards locks(store_.keyspace());
+  locks.LockOne(*key.shard);
+  KeyAccess access(store_.keyspace(),
+                   {.now_ms = now_ms_, .log = slot_ != nullptr ? &group_ : nullptr});
+  const uint64_t expired = key.shard->counters.expired;
+  access.ForWrite(key);
+  Commit(locks);
+  return key.shard->counters.expired != expired;
+}
+
 void Executor::FeedMonitors(const Session& session, std::span<const std::string_view> args) {
-  store_.clients().FeedMonitors(FormatMonitorLine(session, args, store_.clock().NowMs()),
+  store_.clients().FeedMonitors(commands::MonitorLine(session, args, store_.clock().NowMs()),
                                 session.log_position);
 }
 

@@ -25,6 +25,7 @@
 #include "engine/commands/statistics.h"
 #include "engine/cycle_clock.h"
 #include "engine/group_buffer.h"
+#include "holdfast/result.h"
 #include "memtable/reclaimer.h"
 
 namespace holdfast {
@@ -62,6 +63,9 @@ class Executor {
   // the command failed (damage, or a log of a newer version).
   Status Replay(int database, const PreparedCommand& command);
 
+  // The expire cycle's step: deletes the key if it is due, with a DEL in the log.
+  bool DeleteExpired(int database, std::string_view name);
+
   // Forgets the session's watches and transaction (on DISCARD, EXEC, RESET, close).
   void ResetTransaction(commands::Session& session);
 
@@ -69,10 +73,6 @@ class Executor {
   UnixMs now_ms() const { return now_ms_; }
 
  private:
-  struct Refusal {
-    std::string_view text;  // empty: go on
-    std::string storage;
-  };
   bool Refused(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
   bool RefuseUnknown(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
   void Reject(commands::Session& session, const PreparedCommand& command, ReplySink& reply,
@@ -86,7 +86,8 @@ class Executor {
   bool WatchBroken(commands::Session& session, keyspace::KeyAccess& access);
   void RunQueued(commands::Session& session, ReplySink& reply, keyspace::LockedShards& locks);
   void Invoke(commands::CommandContext& context);
-  void Commit(commands::Session& session, keyspace::LockedShards& locks);
+  // Appends what was recorded; returns the log position that the reply depends on.
+  aof::LogPosition Commit(keyspace::LockedShards& locks);
   void CollectKeys(int database, const commands::CommandEntry& entry,
                    std::span<const std::string_view> args,
                    std::vector<keyspace::KeyHandle>& keys);

@@ -64,21 +64,22 @@ class Store {
   bool LogAdmits() const;
   bool WritesRefused() const;
   std::string RefusalText() const;
+  // For callers without an event loop: sleeps until a parked command should be tried again.
+  void WaitUntilAdmitted();
+  // Until the log has `position`: written, or synced with appendfsync always. Drives the log itself
+  // if it must.
+  Status WaitForLog(uint64_t position);
   bool loading() const { return loading_.load(std::memory_order_relaxed); }
   void set_loading(bool loading) { loading_.store(loading, std::memory_order_relaxed); }
 
-  void CountChanges(uint64_t changes) {
-    changes_.fetch_add(changes, std::memory_order_relaxed);
-  }
-  uint64_t changes() const { return changes_.load(std::memory_order_relaxed); }
   // Slow log and latency monitor.
   void NoteDuration(const commands::Session& session, const commands::CommandEntry& entry,
                     std::span<const std::string_view> args, UnixMs now_ms, uint64_t nanoseconds);
 
  private:
   explicit Store(const StoreParts& parts);
-  void NoteSlow(const commands::Session& session, const commands::CommandEntry& entry,
-                std::span<const std::string_view> args, UnixMs now_ms, uint64_t nanoseconds);
+  void NoteSlow(const commands::Session& session, std::span<const std::string_view> args,
+                UnixMs now_ms, int64_t elapsed_us);
 
   StoreParts parts_;
   commands::CommandTable table_;
@@ -90,7 +91,6 @@ class Store {
   commands::Services services_;
   commands::Session replay_session_;
   std::atomic<bool> loading_{false};
-  std::atomic<uint64_t> changes_{0};
 };
 
 }  // namespace holdfast

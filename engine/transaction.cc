@@ -79,7 +79,8 @@ void Executor::RunQueued(Session& session, ReplySink& reply, LockedShards& locks
                     .touch = !session.shared.no_touch.load(std::memory_order_relaxed)});
   if (WatchBroken(session, access)) {
     reply.NullArray();
-    return Commit(session, locks);
+    session.log_position = std::max(session.log_position, Commit(locks));
+    return;
   }
   group_.set_transaction(true);
   const std::vector<commands::QueuedCommand> queue = std::move(session.transaction.queue);
@@ -110,7 +111,7 @@ void Executor::RunQueued(Session& session, ReplySink& reply, LockedShards& locks
     if (failed) store_.statistics().CountError(reply.error_code());
     Account(session, {.args = args, .entry = queued.entry, .key = {}}, started, failed);
   }
-  Commit(session, locks);
+  session.log_position = std::max(session.log_position, Commit(locks));
 }
 
 }  // namespace holdfast

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "aof/log_writer.h"
 #include "engine/commands/clients.h"
 #include "engine/commands/monitor_line.h"
 #include "engine/reply_sinks.h"
@@ -34,12 +35,12 @@ Executor::Executor(Store& store)
       statistics_(store.statistics().NewThread()),
       cycles_(store.clock()),
       random_(store.random().NextRandom()) {
-  if (aof::LogRing* ring = store.ring()) slot_ = &ring->BorrowSlot();
+  if (aof::LogWriter* log = store.log_writer()) slot_ = &log->BorrowSlot();
   BeginTurn();
 }
 
 Executor::~Executor() {
-  if (slot_ != nullptr) store_.ring()->ReturnSlot(*slot_);
+  if (slot_ != nullptr) store_.log_writer()->ReturnSlot(*slot_);
 }
 
 void Executor::BeginTurn() { now_ms_ = store_.clock().NowMs(); }
@@ -53,12 +54,13 @@ void Executor::Prepare(const Session& session, PreparedCommand& command) {
   command.entry = store_.table().Resolve(command.args);
   if (command.entry == nullptr || !command.entry->one_key || command.args.size() < 2) return;
   command.key = store_.keyspace().Handle(session.database, command.args[1]);
-  const memtable::Reclaimer::Guard guard(reader_);
-  store_.keyspace().PrefetchBucket(command.key);
 }
 
-void Executor::PrefetchEntries(std::span<const PreparedCommand> batch) {
+void Executor::Prefetch(std::span<const PreparedCommand> batch) {
   const memtable::Reclaimer::Guard guard(reader_);
+  for (const PreparedCommand& command : batch) {
+    if (command.key.shard != nullptr) store_.keyspace().PrefetchBucket(command.key);
+  }
   for (const PreparedCommand& command : batch) {
     if (command.key.shard != nullptr) store_.keyspace().PrefetchEntry(command.key);
   }
@@ -96,7 +98,8 @@ void Executor::Call(Session& session, const PreparedCommand& command, ReplySink&
   }
   blocks_.clear();
   const bool failed = reply.errors() != errors;
-  if (failed) [[unlikely]] store_.statistics().CountError(reply.error_code());
+  if (failed) [[unlikely]]
+    store_.statistics().CountError(reply.error_code());
   Account(session, command, started, failed);
 }
 
@@ -108,8 +111,8 @@ void Executor::Account(const Session& session, const PreparedCommand& command, u
   counts.calls.Add(1);
   counts.nanoseconds.Add(nanoseconds);
   const uint64_t microseconds = nanoseconds / 1000;
-  const auto bucket = static_cast<size_t>(64 - __builtin_clzll(microseconds | 1)) -
-                      (microseconds == 0 ? 1 : 0);
+  const auto bucket =
+      static_cast<size_t>(64 - __builtin_clzll(microseconds | 1)) - (microseconds == 0 ? 1 : 0);
   counts.histogram[std::min(bucket, commands::kLatencyBuckets - 1)].Add(1);
   if (failed) {
     counts.failed.Add(1);
@@ -183,17 +186,16 @@ void Executor::Invoke(CommandContext& context) {
 // Under the locks of all keys: the order of the log is the order of the locks.
 aof::LogPosition Executor::Commit(LockedShards& locks) {
   if (slot_ == nullptr) return 0;
-  aof::LogRing& ring = *store_.ring();
+  aof::LogWriter& log = *store_.log_writer();
   aof::LogPosition position = 0;
   if (!group_.Empty()) {
-    position = group_.AppendTo(ring, *slot_);
+    position = group_.AppendTo(log, *slot_);
     locks.ForEachHeld([&](keyspace::Shard& shard) { shard.log_position = position; });
   } else if (locks.visited() || locks.HoldsGate()) {
-    position = ring.tail();
+    position = log.tail();
   } else {
-    locks.ForEachHeld([&](const keyspace::Shard& shard) {
-      position = std::max(position, shard.log_position);
-    });
+    locks.ForEachHeld(
+        [&](const keyspace::Shard& shard) { position = std::max(position, shard.log_position); });
   }
   group_.Clear();
   return position;
@@ -203,7 +205,8 @@ aof::LogPosition Executor::Commit(LockedShards& locks) {
 std::span<const std::string_view> Executor::MoveToBlocks(std::span<const std::string_view> args) {
   bool any = false;
   for (const std::string_view arg : args) any |= arg.size() >= CommandContext::kBlockBytes;
-  if (!any) [[likely]] return args;
+  if (!any) [[likely]]
+    return args;
   args_.assign(args.begin(), args.end());
   for (std::string_view& arg : args_) {
     if (arg.size() < CommandContext::kBlockBytes) continue;

@@ -6,8 +6,8 @@
 // need is on its way before the first of them runs:
 //
 //   executor.BeginTurn();
-//   for (auto& p : batch) executor.Prepare(session, p);   // resolve, hash, prefetch the bucket
-//   executor.PrefetchEntries(batch);
+//   for (auto& p : batch) executor.Prepare(session, p);    // resolve, hash
+//   executor.Prefetch(batch);                              // buckets, then entries
 //   for (auto& p : batch) executor.Execute(session, p, reply);
 //   executor.EndTurn();                                    // what was logged goes to the kernel
 //
@@ -54,7 +54,7 @@ class Executor {
   // Takes the time for all commands of this turn.
   void BeginTurn();
   void Prepare(const commands::Session& session, PreparedCommand& command);
-  void PrefetchEntries(std::span<const PreparedCommand> batch);
+  void Prefetch(std::span<const PreparedCommand> batch);
   Outcome Execute(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
   // Hands this turn's records to the log.
   void EndTurn();
@@ -89,8 +89,7 @@ class Executor {
   // Appends what was recorded; returns the log position that the reply depends on.
   aof::LogPosition Commit(keyspace::LockedShards& locks);
   void CollectKeys(int database, const commands::CommandEntry& entry,
-                   std::span<const std::string_view> args,
-                   std::vector<keyspace::KeyHandle>& keys);
+                   std::span<const std::string_view> args, std::vector<keyspace::KeyHandle>& keys);
   std::span<const std::string_view> MoveToBlocks(std::span<const std::string_view> args);
   void FeedMonitors(const commands::Session& session, std::span<const std::string_view> args);
   void Account(const commands::Session& session, const PreparedCommand& command,

@@ -92,9 +92,10 @@ bool Executor::Refused(Session& session, const PreparedCommand& command, ReplySi
 // A full log or CLIENT PAUSE holds commands back before they take any lock.
 bool Executor::MustWait(const Session& session, const PreparedCommand& command) const {
   const bool exec = command.entry->spec->locking == commands::Locking::kExec;
-  const bool may_write = exec || command.entry->Has(commands::kWrite) ||
-                         command.entry->Has(commands::kMayReplicate);
-  if (may_write && slot_ != nullptr && !store_.LogAdmits()) [[unlikely]] return true;
+  const bool may_write =
+      exec || command.entry->Has(commands::kWrite) || command.entry->Has(commands::kMayReplicate);
+  if (may_write && slot_ != nullptr && !store_.LogAdmits()) [[unlikely]]
+    return true;
   switch (store_.clients().PausedAt(now_ms_)) {
     case commands::PauseMode::kNone:
       return false;
@@ -125,8 +126,8 @@ bool Executor::Queue(Session& session, const PreparedCommand& command, ReplySink
     session.transaction.queued_bytes += arg.size();
   }
   session.transaction.queue.push_back(std::move(queued));
-  session.shared.transaction_length.store(
-      static_cast<uint32_t>(session.transaction.queue.size()), std::memory_order_relaxed);
+  session.shared.transaction_length.store(static_cast<uint32_t>(session.transaction.queue.size()),
+                                          std::memory_order_relaxed);
   session.shared.queued_bytes.store(session.transaction.queued_bytes, std::memory_order_relaxed);
   reply.SimpleString("QUEUED");
   return true;

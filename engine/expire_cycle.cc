@@ -8,8 +8,8 @@
 namespace holdfast {
 namespace {
 
-constexpr auto kPause = std::chrono::milliseconds(100);      // Redis's default hz
-constexpr auto kBusyPause = std::chrono::milliseconds(2);    // while much is due
+constexpr auto kPause = std::chrono::milliseconds(100);    // Redis's default hz
+constexpr auto kBusyPause = std::chrono::milliseconds(2);  // while much is due
 constexpr size_t kSegmentsPerLook = 16;
 constexpr size_t kKeysPerLook = 64;
 constexpr int64_t kRoundBudgetNs = 25'000'000;  // a quarter of kPause

@@ -1,5 +1,6 @@
 #include "engine/group_buffer.h"
 
+#include "aof/log_writer.h"
 #include "aof/request_parser.h"
 #include "holdfast/check.h"
 #include "holdfast/number.h"
@@ -21,7 +22,8 @@ CountedBlock* GroupBuffer::BlockOf(std::string_view argument) const {
 }
 
 void GroupBuffer::Encode(std::span<const std::string_view> command) {
-  if (blocks_.empty()) [[likely]] return aof::AppendRequest(body_, command);
+  if (blocks_.empty()) [[likely]]
+    return aof::AppendRequest(body_, command);
   const auto header = [this](char kind, size_t value) {
     body_ += kind;
     body_ += IntegerText(static_cast<int64_t>(value)).view();
@@ -70,13 +72,14 @@ void GroupBuffer::Wrap() {
   if (first_database_ != 0 || database_ != 0) Select(body_, 0);
 }
 
-aof::LogPosition GroupBuffer::AppendTo(aof::LogRing& ring, aof::LogSlot& slot) {
+aof::LogPosition GroupBuffer::AppendTo(aof::LogWriter& log, aof::LogSlot& slot) {
   HF_CHECK(!Empty());
-  if (count_ == 0) return ring.Append(slot, before_);
+  if (count_ == 0) return log.Append(slot, before_);
   const bool plain = count_ == 1 && !transaction_ && first_database_ == 0 && before_.empty();
-  if (plain && references_.empty()) [[likely]] return ring.Append(slot, body_);
+  if (plain && references_.empty()) [[likely]]
+    return log.Append(slot, body_);
   Wrap();
-  if (references_.empty()) return ring.Append(slot, wrapped_ + body_);
+  if (references_.empty()) return log.Append(slot, wrapped_ + body_);
   std::vector<aof::LogPart> parts;
   if (!wrapped_.empty()) parts.push_back({wrapped_, nullptr});
   size_t done = 0;
@@ -87,7 +90,7 @@ aof::LogPosition GroupBuffer::AppendTo(aof::LogRing& ring, aof::LogSlot& slot) {
     done = reference.offset;
   }
   parts.push_back({body.substr(done), nullptr});
-  return ring.Append(slot, parts);
+  return log.Append(slot, parts);
 }
 
 void GroupBuffer::Clear() {

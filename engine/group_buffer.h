@@ -13,6 +13,10 @@
 #include "engine/keyspace/change_log.h"
 #include "holdfast/memory.h"
 
+namespace holdfast::aof {
+class LogWriter;
+}
+
 namespace holdfast {
 
 class GroupBuffer final : public keyspace::ChangeLog {
@@ -26,9 +30,9 @@ class GroupBuffer final : public keyspace::ChangeLog {
   void set_transaction(bool transaction) { transaction_ = transaction; }
 
   bool Empty() const { return count_ == 0 && before_.empty(); }
-  // Appends everything to the ring, under the locks of all keys concerned; returns the position
+  // Appends everything to the log, under the locks of all keys concerned; returns the position
   // behind it. Not to be called when Empty.
-  aof::LogPosition AppendTo(aof::LogRing& ring, aof::LogSlot& slot);
+  aof::LogPosition AppendTo(aof::LogWriter& log, aof::LogSlot& slot);
   void Clear();
 
  private:

@@ -44,7 +44,8 @@ void Store::NoteDuration(const Session& session, const CommandEntry& entry,
   // The cheapest test first: nearly every command takes less than a millisecond.
   constexpr uint64_t kAlwaysQuickNs = 1000;
   const int64_t slow_us = config().Integer("slowlog-log-slower-than");
-  if (nanoseconds < kAlwaysQuickNs && slow_us > 0) [[likely]] return;
+  if (nanoseconds < kAlwaysQuickNs && slow_us > 0) [[likely]]
+    return;
   const int64_t latency_ms = config().Integer("latency-monitor-threshold");
   const auto elapsed_us = static_cast<int64_t>(nanoseconds / 1000);
   if (slow_us >= 0 && elapsed_us >= slow_us && !entry.Has(commands::kSkipSlowlog))

@@ -1,6 +1,6 @@
 // The composition of one store: keyspace, command table, configuration, clients, statistics, log.
-// holdfast::Db is its public face, the server's I/O threads run Executors on it. Several stores live
-// in one process; nothing here is global. Any thread, except where said.
+// holdfast::Db is its public face, the server's I/O threads run Executors on it. Several stores
+// live in one process; nothing here is global. Any thread, except where said.
 #pragma once
 
 #include <atomic>
@@ -22,7 +22,7 @@
 namespace holdfast {
 
 namespace aof {
-class LogRing;
+class LogWriter;
 }
 
 class ExpireCycle;
@@ -59,7 +59,8 @@ class Store {
   StoreLog& log() { return *log_; }
 
   // Null when the log is off.
-  aof::LogRing* ring() const;
+  aof::LogWriter* log_writer() const { return log_writer_; }
+  void set_log_writer(aof::LogWriter* writer) { log_writer_ = writer; }
   void FlushTurn();
   bool LogAdmits() const;
   bool WritesRefused() const;
@@ -87,6 +88,7 @@ class Store {
   commands::Clients clients_;
   std::unique_ptr<keyspace::Keyspace> keyspace_;
   std::unique_ptr<StoreLog> log_;
+  aof::LogWriter* log_writer_ = nullptr;
   std::unique_ptr<ExpireCycle> expire_cycle_;
   commands::Services services_;
   commands::Session replay_session_;

@@ -24,7 +24,6 @@ Status StoreLog::Reload() { return MakeError(ErrorCode::kUnavailable, "ERR the l
 bool StoreLog::RequestShutdown(const commands::ShutdownRequest&) { return false; }
 bool StoreLog::AbortShutdown() { return false; }
 
-aof::LogRing* Store::ring() const { return log_->ring(); }
 void Store::FlushTurn() {}
 bool Store::LogAdmits() const { return true; }
 bool Store::WritesRefused() const { return false; }

@@ -1,5 +1,5 @@
-// The durable side of a store: its directory and lock, recovery, the log writer, rewriting. Owned by
-// the Store; implements what commands may ask of persistence. Any thread, except where said.
+// The durable side of a store: its directory and lock, recovery, the log writer, rewriting. Owned
+// by the Store; implements what commands may ask of persistence. Any thread, except where said.
 #pragma once
 
 #include <atomic>
@@ -12,10 +12,6 @@
 #include "memtable/key.h"
 
 namespace holdfast {
-
-namespace aof {
-class LogRing;
-}
 
 class Store;
 
@@ -30,9 +26,6 @@ class StoreLog final : public commands::Persistence {
   Status Recover();
   Status Close();
 
-  // Null when the log is off.
-  aof::LogRing* ring() const { return ring_; }
-
   commands::LogFigures Log() const override;
   commands::LoadFigures Load() const override;
   UnixMs LastSaveMs() const override { return last_save_ms_.load(std::memory_order_relaxed); }
@@ -45,7 +38,6 @@ class StoreLog final : public commands::Persistence {
 
  private:
   Store& store_;
-  aof::LogRing* ring_ = nullptr;
   std::unique_ptr<FileLock> directory_lock_;
   std::atomic<UnixMs> last_save_ms_{0};
 };

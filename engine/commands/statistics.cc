@@ -31,8 +31,12 @@ void Statistics::CountError(std::string_view code) {
 void Statistics::SlowlogAdd(std::span<const std::string_view> args, UnixMs now_ms,
                             int64_t microseconds, std::string address, std::string name,
                             size_t max_length) {
-  SlowlogEntry entry{.id = 0, .unix_ms = now_ms, .microseconds = microseconds, .args = {},
-                     .client_address = std::move(address), .client_name = std::move(name)};
+  SlowlogEntry entry{.id = 0,
+                     .unix_ms = now_ms,
+                     .microseconds = microseconds,
+                     .args = {},
+                     .client_address = std::move(address),
+                     .client_name = std::move(name)};
   for (size_t i = 0; i < std::min(args.size(), kShownArguments); ++i) {
     if (i + 1 == kShownArguments && args.size() > kShownArguments) {
       entry.args.push_back("... (" + std::to_string(args.size() - i) + " more arguments)");

@@ -80,7 +80,8 @@ class Statistics {
   ThreadStatistics& NewThread();
   // Sums. `index`: a CommandEntry::index.
   struct Totals {
-    uint64_t commands = 0, errors = 0, changes = 0, input_bytes = 0, output_bytes = 0, reads = 0, writes = 0;
+    uint64_t commands = 0, errors = 0, changes = 0, input_bytes = 0, output_bytes = 0, reads = 0,
+             writes = 0;
   };
   Totals Sum() const;
   struct CommandTotals {

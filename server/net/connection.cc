@@ -13,9 +13,9 @@
 namespace holdfast::server {
 namespace {
 
-constexpr size_t kReadBytes = 16 << 10;       // Redis's PROTO_IOBUF_LEN
-constexpr size_t kMaxRoomBytes = 256 << 10;   // taken from one socket in one turn
-constexpr size_t kKeptBufferBytes = 64 << 10; // an idle connection keeps no more
+constexpr size_t kReadBytes = 16 << 10;        // Redis's PROTO_IOBUF_LEN
+constexpr size_t kMaxRoomBytes = 256 << 10;    // taken from one socket in one turn
+constexpr size_t kKeptBufferBytes = 64 << 10;  // an idle connection keeps no more
 
 }  // namespace
 

@@ -1,6 +1,6 @@
-// One client's TCP or unix socket: bytes in, requests, replies, bytes out. It does no waiting of its
-// own: its IoThread tells it when the socket is readable or writable and when the log covers what
-// its replies show.
+// One client's TCP or unix socket: bytes in, requests, replies, bytes out. It does no waiting of
+// its own: its IoThread tells it when the socket is readable or writable and when the log covers
+// what its replies show.
 //
 // Owned by its IoThread; used by that thread only, except for the ClientConnection interface, which
 // any thread may call. Errors of the socket close the connection; errors of the protocol are
@@ -50,6 +50,8 @@ class Connection final : public commands::ClientConnection {
   // All requests handed out so far are done with: their bytes may be overwritten.
   void DropParsedInput();
 
+  // Bytes between replies (MONITOR).
+  void AppendPush(std::string_view bytes) { output_ += bytes; }
   // Replies written so far may leave once the log has `position`.
   void SealReplies(uint64_t position);
   // The oldest position that output waits for; UINT64_MAX if none does.
@@ -69,7 +71,9 @@ class Connection final : public commands::ClientConnection {
   int FileDescriptor() const override { return fd_; }
   bool UnixSocket() const override { return addresses_.unix_socket; }
   uint64_t OutputBytes() const override { return output_bytes_.load(std::memory_order_relaxed); }
-  uint64_t QueryBufferBytes() const override { return query_bytes_.load(std::memory_order_relaxed); }
+  uint64_t QueryBufferBytes() const override {
+    return query_bytes_.load(std::memory_order_relaxed);
+  }
   uint64_t QueryBufferFreeBytes() const override {
     return query_free_bytes_.load(std::memory_order_relaxed);
   }
@@ -77,11 +81,13 @@ class Connection final : public commands::ClientConnection {
   void Push(std::string bytes, uint64_t log_position) override;
 
   // State that the IoThread keeps per connection.
-  bool closing = false;        // no more requests; closes when the output has left
-  bool parked = false;         // a command waits for admission, a pause or the log
-  bool in_turn = false;        // touched in this turn: replies are to be sent at its end
-  bool epoll_out = false;      // EPOLLOUT is armed
-  bool reading = true;         // EPOLLIN is armed
+  bool broken = false;     // the peer is gone, or the connection was killed
+  bool waiting = false;    // replies of it wait for the log
+  bool closing = false;    // no more requests; closes when the output has left
+  bool parked = false;     // a command waits for admission, a pause or the log
+  bool in_turn = false;    // touched in this turn: replies are to be sent at its end
+  bool epoll_out = false;  // EPOLLOUT is armed
+  bool reading = true;     // EPOLLIN is armed
   UnixMs output_over_soft_since_ms = 0;
 
  private:
@@ -97,13 +103,13 @@ class Connection final : public commands::ClientConnection {
   const ConnectionAddresses addresses_;
   commands::Session session_;
   aof::RequestParser parser_;
-  std::string input_;      // its size is the room; input_size_ bytes are in use
+  std::string input_;  // its size is the room; input_size_ bytes are in use
   size_t input_size_ = 0;
   size_t parsed_ = 0;
   std::string output_;
   size_t sent_ = 0;
-  size_t sealed_ = 0;      // complete replies end here
-  size_t released_ = 0;    // the log covers what comes before
+  size_t sealed_ = 0;    // complete replies end here
+  size_t released_ = 0;  // the log covers what comes before
   std::deque<Wait> waits_;
   bool wants_write_ = false;
   RespReply reply_;

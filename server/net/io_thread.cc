@@ -16,9 +16,6 @@ namespace {
 constexpr int kEventsPerTurn = 512;
 constexpr int kTurnsPerWakeup = 16;  // then timers and wake-ups get their chance
 constexpr auto kRetryPause = std::chrono::milliseconds(1);
-constexpr auto kCronPause = std::chrono::milliseconds(100);
-constexpr int64_t kMsPerSecond = 1000;
-constexpr uint64_t kUnauthenticatedArgs = 10;
 
 }  // namespace
 
@@ -71,7 +68,7 @@ bool IoThread::Turn() {
     const uint32_t happened = events[static_cast<size_t>(i)].events;
     Touch(*connection);
     if ((happened & (EPOLLIN | EPOLLHUP | EPOLLERR)) == 0 || !connection->reading) continue;
-    if (!connection->Receive()) {
+    if (!connection->Receive() || OverInputLimit(*connection)) {
       connection->broken = true;
       continue;
     }
@@ -96,9 +93,9 @@ void IoThread::Gather(Connection& connection) {
     work.offset = connection.next_offset();
     if (connection.NextRequest(work.request) != Connection::Next::kRequest) return;
     work.connection = &connection;
-    work.command = {.args = work.request.args, .entry = nullptr, .key = {}};
-    executor_->Prepare(connection.session(), work.command);
-    ++batch_size_;
+    PreparedCommand& command = commands_[batch_size_++];
+    command = {.args = work.request.args, .entry = nullptr, .key = {}};
+    executor_->Prepare(connection.session(), command);
     // Before login every request may change the limits that the next one is parsed with.
     if (batch_size_ == kBatch || !connection.session().authenticated) RunBatch();
   }
@@ -106,19 +103,17 @@ void IoThread::Gather(Connection& connection) {
 
 void IoThread::RunBatch() {
   if (batch_size_ == 0) return;
-  if (batch_size_ > 1) {
-    for (size_t i = 0; i < batch_size_; ++i) executor_->PrefetchEntry(batch_[i].command);
-  }
-  for (size_t i = 0; i < batch_size_; ++i) ExecuteWork(batch_[i]);
+  if (batch_size_ > 1) executor_->Prefetch({commands_.data(), batch_size_});
+  for (size_t i = 0; i < batch_size_; ++i) ExecuteWork(batch_[i], commands_[i]);
   batch_size_ = 0;
 }
 
-void IoThread::ExecuteWork(Work& work) {
+void IoThread::ExecuteWork(const Work& work, const PreparedCommand& command) {
   Connection& connection = *work.connection;
   if (connection.closing || connection.parked) return;  // an earlier request of this batch did it
   commands::Session& session = connection.session();
   const bool authenticated = session.authenticated;
-  if (executor_->Execute(session, work.command, connection.reply()) == Outcome::kParked) {
+  if (executor_->Execute(session, command, connection.reply()) == Outcome::kParked) {
     connection.PutBack(work.offset);
     Park(connection);
     return;

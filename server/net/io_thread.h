@@ -60,7 +60,6 @@ class IoThread final : private aof::WatermarkListener {
   struct Work {
     Connection* connection;
     aof::Request request;
-    PreparedCommand command;
     size_t offset;  // of the request in the connection's input
   };
 
@@ -69,7 +68,7 @@ class IoThread final : private aof::WatermarkListener {
   bool Turn();
   void Gather(Connection& connection);
   void RunBatch();
-  void ExecuteWork(Work& work);
+  void ExecuteWork(const Work& work, const PreparedCommand& command);
   void FinishTurn();
   void SendReplies(Connection& connection);
   void Touch(Connection& connection);
@@ -82,6 +81,7 @@ class IoThread final : private aof::WatermarkListener {
   void StartCron();
   void Cron();
   bool OverOutputLimit(Connection& connection);
+  bool OverInputLimit(const Connection& connection) const;
   uint64_t Covered() const;
   void OnLogProgress() override;
   aof::RequestLimits LimitsFor(const commands::Session& session) const;
@@ -97,10 +97,11 @@ class IoThread final : private aof::WatermarkListener {
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;  // by session id
   std::atomic<size_t> connection_count_{0};
   std::array<Work, kBatch> batch_;
+  std::array<PreparedCommand, kBatch> commands_;  // parallel to batch_
   size_t batch_size_ = 0;
-  std::vector<Connection*> touched_;      // have replies to send at the end of the turn
-  std::vector<Connection*> waiting_;      // have replies that wait for the log
-  std::vector<Connection*> parked_;       // have a command that waits
+  std::vector<Connection*> touched_;  // have replies to send at the end of the turn
+  std::vector<Connection*> waiting_;  // have replies that wait for the log
+  std::vector<Connection*> parked_;   // have a command that waits
   std::vector<Connection*> retrying_;
   std::atomic<bool> progress_posted_{false};
 };

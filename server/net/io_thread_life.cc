@@ -92,12 +92,17 @@ void IoThread::Cron() {
   for (Connection* connection : leaving) Drop(*connection);
 }
 
+bool IoThread::OverInputLimit(const Connection& connection) const {
+  return connection.QueryBufferBytes() >
+         static_cast<uint64_t>(store_.config().Integer("client-query-buffer-limit"));
+}
+
 // client-output-buffer-limit: the hard limit at once, the soft one after its time.
 bool IoThread::OverOutputLimit(Connection& connection) {
   const uint64_t unsent = connection.UnsentBytes();
-  if (unsent == 0) [[likely]] return false;
-  const config::OutputBufferLimit limit =
-      store_.config().OutputLimit(config::ClientClass::kNormal);
+  if (unsent == 0) [[likely]]
+    return false;
+  const config::OutputBufferLimit limit = store_.config().OutputLimit(config::ClientClass::kNormal);
   if (limit.hard_bytes != 0 && unsent > limit.hard_bytes) return true;
   if (limit.soft_bytes == 0 || unsent <= limit.soft_bytes) {
     connection.output_over_soft_since_ms = 0;

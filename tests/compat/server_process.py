@@ -22,12 +22,15 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def holdfast_server():
-    """Path of our server: $HOLDFAST_SERVER, else the newest build of it; None if not built."""
+    """Path of our server: $HOLDFAST_SERVER, else of $HOLDFAST_BUILD, else of the first preset that
+    is built; None if there is none."""
     given = os.environ.get("HOLDFAST_SERVER")
     if given:
         return given
-    builds = [os.path.join(REPOSITORY, "build", preset, "server", "holdfast-server")
-              for preset in ("release", "debug", "asan-ubsan", "tsan")]
+    folders = [os.environ["HOLDFAST_BUILD"]] if os.environ.get("HOLDFAST_BUILD") else [
+        os.path.join(REPOSITORY, "build", preset)
+        for preset in ("release", "debug", "asan-ubsan", "tsan")]
+    builds = [os.path.join(folder, "server", "holdfast-server") for folder in folders]
     found = [path for path in builds if os.access(path, os.X_OK)]
     return found[0] if found else None
 

@@ -137,6 +137,8 @@ struct KeySpec {
   int keynum_index = 0;  // kKeyNum, relative to the first
   int first_key = 0;     // kKeyNum, relative to the first
   std::string_view notes = {};
+  // Where options change what is needed (SET NX, SET GET): asked instead of `need`.
+  Need (*refine)(std::span<const std::string_view> args) = nullptr;
 };
 
 enum class ArgumentType : uint8_t {

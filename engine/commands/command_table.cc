@@ -176,7 +176,8 @@ bool CommandTable::FindKeys(const CommandEntry& entry, std::span<const std::stri
     } else if (!KeyRange(spec, first, args.size(), last)) {
       return false;
     }
-    for (size_t i = first; i <= last; i += step) keys.push_back({i, spec.flags, spec.need});
+    const Need need = spec.refine != nullptr ? spec.refine(args) : spec.need;
+    for (size_t i = first; i <= last; i += step) keys.push_back({i, spec.flags, need});
   }
   return true;
 }

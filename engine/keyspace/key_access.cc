@@ -29,6 +29,7 @@ Entry* KeyAccess::FindLive(const KeyHandle& key) {
 
 Entry* KeyAccess::Read(const KeyHandle& key) {
   Entry* entry = FindLive(key);
+  if (entry != nullptr && options_.touch) Touch(*entry);
   ShardCounters& counters = key.shard->counters;
   ++(entry != nullptr ? counters.hits : counters.misses);
   return entry;
@@ -61,6 +62,7 @@ Entry* KeyAccess::Changed(const KeyHandle& key, Entry* entry) {
   if (entry != nullptr) {
     entry->Mark(memtable::kEpoch, key.shard->epoch);
     entry->Mark(memtable::kDirty, true);
+    Touch(*entry);
   }
   if (!key.shard->watchers.Empty()) [[unlikely]]
     key.shard->watchers.Changed(key.database, key.name());

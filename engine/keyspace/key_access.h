@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "engine/keyspace/access_age.h"
 #include "engine/keyspace/change_log.h"
 #include "engine/keyspace/keyspace.h"
 #include "memtable/entry.h"
@@ -28,7 +29,7 @@ struct AccessOptions {
 class KeyAccess {
  public:
   KeyAccess(Keyspace& keyspace, const AccessOptions& options)
-      : keyspace_(keyspace), options_(options) {}
+      : keyspace_(keyspace), options_(options), access_stamp_(AccessStamp(options.now_ms)) {}
 
   // Null if absent or expired. Counts a hit or a miss.
   memtable::Entry* Read(const KeyHandle& key);
@@ -64,9 +65,14 @@ class KeyAccess {
   memtable::Entry* FindLive(const KeyHandle& key);
   memtable::Table& Prepare(const KeyHandle& key, memtable::Entry* existing);
   memtable::Entry* Changed(const KeyHandle& key, memtable::Entry* entry);
+  // Written only if it differs: a read need not dirty the entry's cache line twice in a second.
+  void Touch(memtable::Entry& entry) const {
+    if (entry.eviction_state() != access_stamp_) entry.set_eviction_state(access_stamp_);
+  }
 
   Keyspace& keyspace_;
   AccessOptions options_;
+  uint32_t access_stamp_;
   uint64_t changes_ = 0;
 };
 

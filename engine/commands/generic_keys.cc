@@ -1,0 +1,59 @@
+#include "engine/commands/arguments.h"
+#include "engine/commands/generic_handlers.h"
+#include "engine/commands/value_names.h"
+#include "holdfast/number.h"
+
+namespace holdfast::commands {
+
+using memtable::Entry;
+
+namespace {
+
+void Delete(CommandContext& ctx) {
+  int64_t deleted = 0;
+  for (const keyspace::KeyHandle& key : ctx.keys) {
+    Entry* entry = ctx.access.ForWrite(key);
+    if (entry == nullptr) continue;
+    ctx.access.Erase(key, entry);
+    ++deleted;
+  }
+  ctx.reply.Integer(deleted);
+}
+
+void CountPresent(CommandContext& ctx) {
+  int64_t present = 0;
+  for (const keyspace::KeyHandle& key : ctx.keys) {
+    if (ctx.access.Read(key) != nullptr) ++present;
+  }
+  ctx.reply.Integer(present);
+}
+
+}  // namespace
+
+void Del(CommandContext& ctx) { Delete(ctx); }
+void Unlink(CommandContext& ctx) { Delete(ctx); }
+void Exists(CommandContext& ctx) { CountPresent(ctx); }
+void Touch(CommandContext& ctx) { CountPresent(ctx); }
+
+void Type(CommandContext& ctx) {
+  const Entry* entry = ctx.access.Peek(ctx.keys[0]);
+  ctx.reply.SimpleString(entry == nullptr ? "none" : TypeName(entry->type()));
+}
+
+void SwapDb(CommandContext& ctx) {
+  const auto first = IntArgument(ctx, 1, "ERR invalid first DB index");
+  if (!first) return;
+  const auto second = IntArgument(ctx, 2, "ERR invalid second DB index");
+  if (!second) return;
+  const int databases = ctx.services.keyspace->databases();
+  if (*first < 0 || *first >= databases || *second < 0 || *second >= databases) {
+    return ctx.reply.Error(errors::kDatabaseRange);
+  }
+  if (*first != *second) {
+    ctx.services.keyspace->Swap(ctx.locks, *first, *second);
+    ctx.LogEffect({"SWAPDB", IntegerText(*first).view(), IntegerText(*second).view()});
+  }
+  ctx.reply.Ok();
+}
+
+}  // namespace holdfast::commands

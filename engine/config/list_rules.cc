@@ -22,6 +22,7 @@ ListText Refuse(std::string why) { return std::unexpected(std::move(why)); }
 std::string Join(Words words) {
   std::string text;
   for (const std::string& word : words) {
+    if (word.empty()) continue;
     if (!text.empty()) text += ' ';
     text += word;
   }
@@ -131,9 +132,16 @@ ListText ParsePercentiles(Words words) {
   return text;
 }
 
+// A host or address: nothing that a conf line would read as more or less than one word.
+bool IsAddress(std::string_view word) {
+  return std::ranges::none_of(
+      word, [](char c) { return c <= ' ' || c > '~' || c == '"' || c == '\'' || c == '\\'; });
+}
+
 ListText ParseBind(Words words) {
   constexpr size_t kMostAddresses = 16;
   if (words.size() > kMostAddresses) return Refuse("Too many bind addresses specified.");
+  if (!std::ranges::all_of(words, IsAddress)) return Refuse("Invalid bind address");
   return Join(words);
 }
 
@@ -145,6 +153,7 @@ ListText ParseReplicaOf(Words words) {
   }
   const auto port = ParseLoosely(words[1]);
   if (!port || *port < 0 || *port > kMaxPort) return Refuse("Invalid master port");
+  if (words[0].empty() || !IsAddress(words[0])) return Refuse("Invalid master host");
   return fmt::format("{} {}", words[0], *port);
 }
 

@@ -25,7 +25,8 @@ size_t PartOf(const ConfigRow& row, const std::vector<std::string>& words) {
   if (row.rule != ConfigRule::kOutputBufferLimits) return 0;
   constexpr size_t kWordsOfOneClass = 5;
   if (words.size() != kWordsOfOneClass) return kClientClasses;
-  const std::string_view name = EqualIgnoringCase(words[1], "slave") ? "replica" : words[1];
+  std::string_view name = words[1];
+  if (EqualIgnoringCase(name, "slave")) name = "replica";
   size_t part = 0;
   while (part < kClientClasses && !EqualIgnoringCase(kClientClassNames[part], name)) ++part;
   return part;

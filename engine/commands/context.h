@@ -53,8 +53,13 @@ struct CommandContext {
   keyspace::KeyAccess& access;
   keyspace::LockedShards& locks;
   Services& services;
+  // Arguments of at least kBlockBytes, copied into blocks before any lock was taken: args[i] points
+  // into one of them, so that table, log and reply can share it.
+  std::span<const BlockRef> blocks;
   // Log what the command did with LogEffect instead of verbatim. LogRule::kEffects implies it.
   bool effects_only = false;
+  // Set by a handler whose change is none of single keys (FLUSHALL, SWAPDB): it is logged.
+  bool changed = false;
 
   // One command of the execution's group, in the session's database.
   void LogEffect(std::span<const std::string_view> command) const {
@@ -65,6 +70,14 @@ struct CommandContext {
   }
   void LogEffectIn(int database, std::span<const std::string_view> command) const {
     if (access.log() != nullptr) access.log()->Record(database, command);
+  }
+  static constexpr size_t kBlockBytes = size_t{64} << 10;
+  // The block that holds args[index], to be shared by KeyAccess::SetBlock; empty if it is small.
+  BlockRef ArgumentBlock(size_t index) const {
+    for (const BlockRef& block : blocks) {
+      if (block->view().data() == args[index].data()) return block;
+    }
+    return {};
   }
   // A queued command inside EXEC: the transaction holds the locks.
   bool in_transaction = false;

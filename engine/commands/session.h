@@ -72,11 +72,16 @@ struct SharedSessionState {
   std::atomic<bool> monitor{false};
   std::atomic<bool> closing{false};  // CLIENT KILL of another thread: executes nothing more
   std::atomic<bool> blocked{false};  // parked: pause, full log, later cold keys
-  std::mutex mutex;
+  mutable std::mutex mutex;
   std::string name;  // under mutex, as are the next
   std::string library_name;
   std::string library_version;
   std::string user = "default";
+
+  std::string NameCopy() const {
+    const std::lock_guard lock(mutex);
+    return name;
+  }
 };
 
 struct Session {

@@ -42,9 +42,10 @@ struct CommandStatistics {
 };
 
 struct ThreadStatistics {
-  explicit ThreadStatistics(size_t commands) : per_command(commands) {}
+  explicit ThreadStatistics(size_t command_count) : per_command(command_count) {}
   Counter commands;
   Counter errors;
+  Counter changes;  // of keys, for rdb_changes_since_last_save and save rules
   Counter net_input_bytes;
   Counter net_output_bytes;
   Counter reads;  // read events processed by this thread
@@ -79,7 +80,8 @@ class Statistics {
   ThreadStatistics& NewThread();
   // Sums. `index`: a CommandEntry::index.
   struct Totals {
-    uint64_t commands = 0, errors = 0, input_bytes = 0, output_bytes = 0, reads = 0, writes = 0;
+    uint64_t commands = 0, errors = 0, changes = 0, input_bytes = 0, output_bytes = 0, reads = 0,
+             writes = 0;
   };
   Totals Sum() const;
   struct CommandTotals {

@@ -47,10 +47,13 @@ class LockedShards {
       visit(shard);
       return;
     }
+    visited_ = true;
     shard.lock.Lock();
     visit(shard);
     shard.lock.Unlock();
   }
+  // True if With locked a shard in passing: what was seen there is not covered by held shards.
+  bool visited() const { return visited_; }
   // Every shard held, for what must be done to each (the newest log position).
   template <typename Visit>
   void ForEachHeld(const Visit& visit) {
@@ -68,6 +71,7 @@ class LockedShards {
   Keyspace& keyspace_;
   Shard* single_ = nullptr;
   bool gate_ = false;
+  bool visited_ = false;
   std::vector<uint16_t> several_;  // ascending
 };
 

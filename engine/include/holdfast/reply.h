@@ -2,6 +2,7 @@
 // it into RESP2 bytes, RESP3 bytes or typed values (Reply below).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -16,7 +17,12 @@ class ReplySink {
   virtual ~ReplySink() = default;
   virtual void SimpleString(std::string_view text) = 0;  // no CR or LF inside
   // `text` begins with the error code: "ERR no such key". CR and LF are replaced by spaces.
-  virtual void Error(std::string_view text) = 0;
+  void Error(std::string_view text) {
+    ++errors_;
+    const size_t length = std::min(text.find(' '), std::min(text.size(), sizeof(code_)));
+    code_length_ = text.copy(code_, length);
+    WriteError(text);
+  }
   virtual void Integer(int64_t value) = 0;
   virtual void BulkString(std::string_view bytes) = 0;
   virtual void Null() = 0;       // RESP2: null bulk string
@@ -34,6 +40,17 @@ class ReplySink {
   virtual int Protocol() const = 0;
 
   void Ok() { SimpleString("OK"); }
+  // Errors replied so far, and the code of the newest ("ERR", "WRONGTYPE").
+  uint64_t errors() const { return errors_; }
+  std::string_view error_code() const { return {code_, code_length_}; }
+
+ protected:
+  virtual void WriteError(std::string_view text) = 0;
+
+ private:
+  uint64_t errors_ = 0;
+  size_t code_length_ = 0;
+  char code_[32] = {};
 };
 
 // A reply as values, for embedded callers and tests.

@@ -1,0 +1,77 @@
+// The manifest: which files make up the log, in Redis 7's syntax, so that redis-server reads it as
+// it is. What Redis has no place for stands in lines that begin with '#', which it skips:
+//
+//   #HF:v=1,key=00112233445566778899aabbccddeeff
+//   #HF:id=0123456789abcdef
+//   file appendonly.aof.1.base.aof seq 1 type b
+//   #HF:id=89abcdef01234567
+//   file appendonly.aof.1.incr.aof seq 1 type i
+//   #HF:end,h=1a2b3c4d
+//
+// docs/formats.md, "Manifest", has every byte. Values and plain functions: any thread. Errors name
+// the file and the line: kNotFound, kCorruption (garbled or half-written), kUnsupported (a newer
+// version), kIoError.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "holdfast/file_system.h"
+#include "holdfast/result.h"
+
+namespace holdfast::aof {
+
+inline constexpr uint32_t kManifestVersion = 1;  // stored on disk: never renumber
+
+// Stored on disk: never renumber.
+enum class LogFileType : char {
+  kBase = 'b',         // the data set as of a cut
+  kHistory = 'h',      // superseded, may be removed
+  kIncremental = 'i',  // what came after
+  kCheckpoint = 'c',   // reserved for a RocksDB checkpoint; redis-server stops at it
+};
+
+struct LogFileEntry {
+  std::string name;  // without a directory
+  int64_t sequence = 0;
+  LogFileType type = LogFileType::kIncremental;
+  std::optional<uint64_t> id;  // of its header line; none: written by Redis
+  bool operator==(const LogFileEntry&) const = default;
+};
+
+// Random, made once per data set: seeds the order of keys.
+using HashKey = std::array<uint8_t, 16>;
+
+struct Manifest {
+  std::optional<HashKey> hash_key;  // none: written by Redis
+  std::optional<LogFileEntry> base;
+  std::vector<LogFileEntry> history;
+  std::vector<LogFileEntry> incremental;  // ascending sequence
+  bool operator==(const Manifest&) const = default;
+};
+
+// `path` is only for messages.
+Result<Manifest> ParseManifest(std::string_view text, const std::string& path);
+// kInvalidArgument if a name is too long for a line of Redis's manifest. Annotations are written
+// if there is a hash key.
+Result<std::string> FormatManifest(const Manifest& manifest);
+
+Result<Manifest> ReadManifest(FileSystem& fs, const std::string& path);
+// Atomic: a temporary file beside it, synced, renamed, directory synced. After an error in the last
+// two steps either the old or the new one may be found: repeat it before anything is removed.
+Status WriteManifest(FileSystem& fs, const std::string& path, const Manifest& manifest);
+
+// Redis's names, from appendfilename ("appendonly.aof").
+std::string BaseFileName(std::string_view append_filename, int64_t sequence);
+std::string IncrementalFileName(std::string_view append_filename, int64_t sequence);
+std::string ManifestFileName(std::string_view append_filename);
+
+std::string JoinPath(std::string_view directory, std::string_view name);
+// "" becomes ".".
+std::string DirectoryOf(std::string_view path);
+
+}  // namespace holdfast::aof

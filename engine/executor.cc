@@ -1,0 +1,272 @@
+#include "engine/executor.h"
+
+#include <fmt/core.h>
+
+#include "aof/log_writer.h"
+#include "engine/commands/clients.h"
+#include "engine/commands/monitor_line.h"
+#include "engine/reply_sinks.h"
+#include "engine/store.h"
+#include "holdfast/check.h"
+
+namespace holdfast {
+
+using commands::CommandContext;
+using commands::CommandEntry;
+using commands::Locking;
+using commands::LogRule;
+using commands::Session;
+using keyspace::KeyAccess;
+using keyspace::KeyHandle;
+using keyspace::LockedShards;
+
+namespace {
+
+// CLIENT REPLY answers (or does not) by itself.
+bool SetsReplyMode(const PreparedCommand& command) {
+  return command.entry != nullptr && command.entry->spec->name == "client|reply";
+}
+
+}  // namespace
+
+Executor::Executor(Store& store)
+    : store_(store),
+      reader_(store.keyspace().reclaimer()),
+      statistics_(store.statistics().NewThread()),
+      cycles_(store.clock()),
+      random_(store.random().NextRandom()) {
+  if (aof::LogWriter* log = store.log_writer()) slot_ = &log->BorrowSlot();
+  BeginTurn();
+}
+
+Executor::~Executor() {
+  if (slot_ != nullptr) store_.log_writer()->ReturnSlot(*slot_);
+}
+
+void Executor::BeginTurn() { now_ms_ = store_.clock().NowMs(); }
+
+void Executor::EndTurn() {
+  cycles_.Calibrate();
+  store_.FlushTurn();
+}
+
+void Executor::Prepare(const Session& session, PreparedCommand& command) {
+  command.entry = store_.table().Resolve(command.args);
+  if (command.entry == nullptr || !command.entry->one_key || command.args.size() < 2) return;
+  command.key = store_.keyspace().Handle(session.database, command.args[1]);
+}
+
+void Executor::Prefetch(std::span<const PreparedCommand> batch) {
+  const memtable::Reclaimer::Guard guard(reader_);
+  for (const PreparedCommand& command : batch) {
+    if (command.key.shard != nullptr) store_.keyspace().PrefetchBucket(command.key);
+  }
+  for (const PreparedCommand& command : batch) {
+    if (command.key.shard != nullptr) store_.keyspace().PrefetchEntry(command.key);
+  }
+}
+
+Outcome Executor::Execute(Session& session, const PreparedCommand& command, ReplySink& reply) {
+  DiscardSink discard(session.protocol);
+  const bool quiet = session.reply_mode != commands::ReplyMode::kOn && !SetsReplyMode(command);
+  ReplySink& sink = quiet ? static_cast<ReplySink&>(discard) : reply;
+  if (session.reply_mode == commands::ReplyMode::kSkipNext) [[unlikely]]
+    session.reply_mode = commands::ReplyMode::kOn;
+  if (Refused(session, command, sink)) return Outcome::kReplied;
+  if (session.transaction.open && Queue(session, command, sink)) return Outcome::kReplied;
+  if (MustWait(session, command)) {
+    session.shared.blocked.store(true, std::memory_order_relaxed);
+    return Outcome::kParked;
+  }
+  session.shared.last_command.store(command.entry, std::memory_order_relaxed);
+  session.shared.last_interaction_ms.store(now_ms_, std::memory_order_relaxed);
+  Call(session, command, sink);
+  return Outcome::kReplied;
+}
+
+void Executor::Call(Session& session, const PreparedCommand& command, ReplySink& reply) {
+  const uint64_t started = cycles_.Ticks();
+  const uint64_t errors = reply.errors();
+  if (store_.clients().Monitored() && !command.entry->Has(commands::kSkipMonitor)) [[unlikely]]
+    FeedMonitors(session, command.args);
+  std::span<const std::string_view> args = command.args;
+  if (command.entry->Has(commands::kWrite)) args = MoveToBlocks(args);
+  if (command.entry->spec->locking == Locking::kExec) {
+    RunExec(session, reply);
+  } else {
+    Run(session, command, reply, args);
+  }
+  blocks_.clear();
+  const bool failed = reply.errors() != errors;
+  if (failed) [[unlikely]]
+    store_.statistics().CountError(reply.error_code());
+  Account(session, command, started, failed);
+}
+
+void Executor::Account(const Session& session, const PreparedCommand& command, uint64_t started,
+                       bool failed) {
+  const uint64_t nanoseconds = cycles_.Nanoseconds(cycles_.Ticks() - started);
+  statistics_.commands.Add(1);
+  commands::CommandStatistics& counts = statistics_.per_command[command.entry->index];
+  counts.calls.Add(1);
+  counts.nanoseconds.Add(nanoseconds);
+  const uint64_t microseconds = nanoseconds / 1000;
+  const auto bucket =
+      static_cast<size_t>(64 - __builtin_clzll(microseconds | 1)) - (microseconds == 0 ? 1 : 0);
+  counts.histogram[std::min(bucket, commands::kLatencyBuckets - 1)].Add(1);
+  if (failed) {
+    counts.failed.Add(1);
+    statistics_.errors.Add(1);
+  }
+  store_.NoteDuration(session, *command.entry, command.args, now_ms_, nanoseconds);
+}
+
+void Executor::CollectKeys(int database, const CommandEntry& entry,
+                           std::span<const std::string_view> args, std::vector<KeyHandle>& keys) {
+  positions_.clear();
+  if (!commands::CommandTable::FindKeys(entry, args, positions_)) return;
+  for (const commands::KeyPosition& position : positions_) {
+    keys.push_back(store_.keyspace().Handle(database, args[position.argument]));
+  }
+}
+
+void Executor::Run(Session& session, const PreparedCommand& command, ReplySink& reply,
+                   std::span<const std::string_view> args) {
+  const CommandEntry& entry = *command.entry;
+  LockedShards locks(store_.keyspace());
+  KeyHandle one;
+  std::span<const KeyHandle> keys;
+  if (entry.one_key) [[likely]] {
+    one = command.key;
+    one.database = session.database;
+    one.ref.name = args[1];  // may have moved into a block
+    keys = {&one, 1};
+    locks.LockOne(*one.shard);
+  } else if (entry.spec->locking == Locking::kKeys) {
+    keys_.clear();
+    CollectKeys(session.database, entry, args, keys_);
+    keys = keys_;
+    locks.LockKeys(keys);
+  } else if (entry.spec->locking == Locking::kGate) {
+    locks.LockGate();
+  }
+  KeyAccess access(store_.keyspace(),
+                   {.now_ms = now_ms_,
+                    .log = slot_ != nullptr ? &group_ : nullptr,
+                    .touch = !session.shared.no_touch.load(std::memory_order_relaxed)});
+  CommandContext context{.args = args,
+                         .entry = entry,
+                         .session = session,
+                         .reply = reply,
+                         .now_ms = now_ms_,
+                         .random = random_,
+                         .keys = keys,
+                         .access = access,
+                         .locks = locks,
+                         .services = store_.services(),
+                         .blocks = blocks_};
+  group_.set_blocks(blocks_);
+  Invoke(context);
+  session.log_position = std::max(session.log_position, Commit(locks));
+}
+
+// Runs the handler and records what it changed.
+void Executor::Invoke(CommandContext& context) {
+  const int database = context.session.database;
+  const uint64_t changes = context.access.changes();
+  context.entry.spec->handler(context);
+  const bool changed = context.changed || context.access.changes() != changes;
+  if (!changed) return;
+  statistics_.changes.Add(context.access.changes() - changes + (context.changed ? 1 : 0));
+  if (context.access.log() == nullptr || context.effects_only) return;
+  if (context.entry.spec->log_rule == LogRule::kVerbatim)
+    context.access.log()->Record(database, context.args);
+}
+
+// Under the locks of all keys: the order of the log is the order of the locks.
+aof::LogPosition Executor::Commit(LockedShards& locks) {
+  if (slot_ == nullptr) return 0;
+  aof::LogWriter& log = *store_.log_writer();
+  aof::LogPosition position = 0;
+  if (!group_.Empty()) {
+    position = group_.AppendTo(log, *slot_);
+    locks.ForEachHeld([&](keyspace::Shard& shard) { shard.log_position = position; });
+  } else if (locks.visited() || locks.HoldsGate()) {
+    position = log.tail();
+  } else {
+    locks.ForEachHeld(
+        [&](const keyspace::Shard& shard) { position = std::max(position, shard.log_position); });
+  }
+  group_.Clear();
+  return position;
+}
+
+// Big arguments of writes are copied once, before any lock: table, log and reply share the block.
+std::span<const std::string_view> Executor::MoveToBlocks(std::span<const std::string_view> args) {
+  bool any = false;
+  for (const std::string_view arg : args) any |= arg.size() >= CommandContext::kBlockBytes;
+  if (!any) [[likely]]
+    return args;
+  args_.assign(args.begin(), args.end());
+  for (std::string_view& arg : args_) {
+    if (arg.size() < CommandContext::kBlockBytes) continue;
+    BlockRef block = BlockRef::Adopt(CountedBlock::Create(arg.size()));
+    arg.copy(block->data(), arg.size());
+    block->size = arg.size();
+    arg = block->view();
+    blocks_.push_back(std::move(block));
+  }
+  return args_;
+}
+
+Status Executor::Replay(int database, const PreparedCommand& command) {
+  HF_CHECK(command.entry != nullptr && command.entry->spec->handler != nullptr);
+  Session& session = store_.replay_session();
+  LockedShards locks(store_.keyspace());
+  std::vector<KeyHandle> keys;
+  if (command.entry->one_key) {
+    keys.push_back(command.key);
+    keys[0].database = database;
+    locks.LockOne(*command.key.shard);
+  } else if (command.entry->spec->locking == Locking::kKeys) {
+    CollectKeys(database, *command.entry, command.args, keys);
+    locks.LockKeys(keys);
+  } else if (command.entry->spec->locking == Locking::kGate) {
+    locks.LockGate();
+  }
+  KeyAccess access(store_.keyspace(), {.now_ms = now_ms_, .replaying = true});
+  ErrorSink reply;
+  CommandContext context{.args = command.args,
+                         .entry = *command.entry,
+                         .session = session,
+                         .reply = reply,
+                         .now_ms = now_ms_,
+                         .random = random_,
+                         .keys = keys,
+                         .access = access,
+                         .locks = locks,
+                         .services = store_.services(),
+                         .blocks = {}};
+  command.entry->spec->handler(context);
+  if (reply.errors() == 0) return {};
+  return MakeError(ErrorCode::kCorruption, reply.text());
+}
+
+bool Executor::DeleteExpired(int database, std::string_view name) {
+  const KeyHandle key = store_.keyspace().Handle(database, name);
+  LockedShards locks(store_.keyspace());
+  locks.LockOne(*key.shard);
+  KeyAccess access(store_.keyspace(),
+                   {.now_ms = now_ms_, .log = slot_ != nullptr ? &group_ : nullptr});
+  const uint64_t expired = key.shard->counters.expired;
+  access.ForWrite(key);
+  Commit(locks);
+  return key.shard->counters.expired != expired;
+}
+
+void Executor::FeedMonitors(const Session& session, std::span<const std::string_view> args) {
+  store_.clients().FeedMonitors(commands::MonitorLine(session, args, store_.clock().NowMs()),
+                                session.log_position);
+}
+
+}  // namespace holdfast

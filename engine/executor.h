@@ -1,0 +1,112 @@
+// Runs commands: the one way in, for TCP, embedded callers and log replay alike.
+//
+// An Executor belongs to one thread (an I/O thread, an embedded session, a replay worker) and holds
+// what that thread reuses from command to command. Commands run to their end on the thread that
+// calls: no hop, no queue. The caller may prepare a batch first, so that the memory the commands
+// need is on its way before the first of them runs:
+//
+//   executor.BeginTurn();
+//   for (auto& p : batch) executor.Prepare(session, p);    // resolve, hash
+//   executor.Prefetch(batch);                              // buckets, then entries
+//   for (auto& p : batch) executor.Execute(session, p, reply);
+//   executor.EndTurn();                                    // what was logged goes to the kernel
+//
+// Replies may leave once the store's log has reached session.log_position.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "aof/log_ring.h"
+#include "engine/commands/context.h"
+#include "engine/commands/statistics.h"
+#include "engine/cycle_clock.h"
+#include "engine/group_buffer.h"
+#include "holdfast/result.h"
+#include "memtable/reclaimer.h"
+
+namespace holdfast {
+
+class Store;
+
+// A parsed command on its way to execution. `args` belong to the caller and must stay until then.
+struct PreparedCommand {
+  std::span<const std::string_view> args;
+  const commands::CommandEntry* entry = nullptr;  // null: unknown
+  keyspace::KeyHandle key;                        // if entry->one_key
+};
+
+enum class Outcome : uint8_t {
+  kReplied,
+  kParked,  // nothing happened and nothing was replied; execute it again later
+};
+
+class Executor {
+ public:
+  explicit Executor(Store& store);
+  ~Executor();
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  // Takes the time for all commands of this turn.
+  void BeginTurn();
+  void Prepare(const commands::Session& session, PreparedCommand& command);
+  void Prefetch(std::span<const PreparedCommand> batch);
+  Outcome Execute(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
+  // Hands this turn's records to the log.
+  void EndTurn();
+
+  // Log replay: applies one logged command without checks, log, expiry or reply. The error text, if
+  // the command failed (damage, or a log of a newer version).
+  Status Replay(int database, const PreparedCommand& command);
+
+  // The expire cycle's step: deletes the key if it is due, with a DEL in the log.
+  bool DeleteExpired(int database, std::string_view name);
+
+  // Forgets the session's watches and transaction (on DISCARD, EXEC, RESET, close).
+  void ResetTransaction(commands::Session& session);
+
+  commands::ThreadStatistics& statistics() { return statistics_; }
+  UnixMs now_ms() const { return now_ms_; }
+
+ private:
+  bool Refused(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
+  bool RefuseUnknown(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
+  void Reject(commands::Session& session, const PreparedCommand& command, ReplySink& reply,
+              std::string_view error);
+  bool MustWait(const commands::Session& session, const PreparedCommand& command) const;
+  bool Queue(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
+  void Call(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
+  void Run(commands::Session& session, const PreparedCommand& command, ReplySink& reply,
+           std::span<const std::string_view> args);
+  void RunExec(commands::Session& session, ReplySink& reply);
+  bool WatchBroken(commands::Session& session, keyspace::KeyAccess& access);
+  void RunQueued(commands::Session& session, ReplySink& reply, keyspace::LockedShards& locks);
+  void Invoke(commands::CommandContext& context);
+  // Appends what was recorded; returns the log position that the reply depends on.
+  aof::LogPosition Commit(keyspace::LockedShards& locks);
+  void CollectKeys(int database, const commands::CommandEntry& entry,
+                   std::span<const std::string_view> args, std::vector<keyspace::KeyHandle>& keys);
+  std::span<const std::string_view> MoveToBlocks(std::span<const std::string_view> args);
+  void FeedMonitors(const commands::Session& session, std::span<const std::string_view> args);
+  void Account(const commands::Session& session, const PreparedCommand& command,
+               uint64_t started_ticks, bool failed);
+
+  Store& store_;
+  memtable::Reclaimer::Reader reader_;
+  commands::ThreadStatistics& statistics_;
+  CycleClock cycles_;
+  SeededRandom random_;
+  UnixMs now_ms_ = 0;
+  aof::LogSlot* slot_ = nullptr;
+  GroupBuffer group_;
+  std::vector<keyspace::KeyHandle> keys_;
+  std::vector<commands::KeyPosition> positions_;
+  std::vector<std::string_view> args_;
+  std::vector<BlockRef> blocks_;
+};
+
+}  // namespace holdfast

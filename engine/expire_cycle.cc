@@ -1,0 +1,81 @@
+#include "engine/expire_cycle.h"
+
+#include <chrono>
+
+#include "engine/executor.h"
+#include "engine/store.h"
+
+namespace holdfast {
+namespace {
+
+constexpr auto kPause = std::chrono::milliseconds(100);    // Redis's default hz
+constexpr auto kBusyPause = std::chrono::milliseconds(2);  // while much is due
+constexpr size_t kSegmentsPerLook = 16;
+constexpr size_t kKeysPerLook = 64;
+constexpr int64_t kRoundBudgetNs = 25'000'000;  // a quarter of kPause
+
+}  // namespace
+
+void ExpireCycle::Start() {
+  thread_ = std::thread([this] { Loop(); });
+}
+
+void ExpireCycle::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void ExpireCycle::Loop() {
+  Executor executor(store_);
+  std::chrono::milliseconds pause = kPause;
+  while (true) {
+    {
+      std::unique_lock lock(mutex_);
+      if (wake_.wait_for(lock, pause, [this] { return stop_; })) return;
+    }
+    if (!active_.load(std::memory_order_relaxed) || store_.loading()) continue;
+    pause = Round(executor) > kKeysPerLook ? kBusyPause : kPause;
+  }
+}
+
+// Names are copied under the lock and deleted by the executor under it again: a look never holds a
+// lock for longer than a few entries take.
+void ExpireCycle::CollectDue(keyspace::Shard& shard, UnixMs now_ms) {
+  due_.clear();
+  shard.lock.Lock();
+  for (keyspace::Shard::ExpiredHint& hint : shard.expired_hints) {
+    due_.push_back({hint.database, std::move(hint.key)});
+  }
+  shard.expired_hints.clear();
+  for (int database = 0; database < store_.keyspace().databases(); ++database) {
+    memtable::Table* table = shard.table(database);
+    if (table == nullptr || table->expiring() == 0) continue;
+    table->CollectExpired(now_ms, kSegmentsPerLook, kKeysPerLook,
+                          [&](const memtable::Entry& entry) {
+                            due_.push_back({database, std::string(entry.key())});
+                          });
+  }
+  shard.lock.Unlock();
+}
+
+size_t ExpireCycle::Round(Executor& executor) {
+  size_t deleted = 0;
+  const int64_t started_ns = store_.clock().MonotonicNs();
+  executor.BeginTurn();
+  for (keyspace::Shard& shard : store_.keyspace().shards()) {
+    CollectDue(shard, executor.now_ms());
+    for (const Due& due : due_) {
+      if (!store_.LogAdmits() || store_.WritesRefused()) return deleted;
+      deleted += executor.DeleteExpired(due.database, due.key) ? 1 : 0;
+    }
+    if (!due_.empty()) executor.EndTurn();
+    if (store_.clock().MonotonicNs() - started_ns > kRoundBudgetNs) break;
+  }
+  return deleted;
+}
+
+}  // namespace holdfast

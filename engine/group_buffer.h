@@ -1,0 +1,59 @@
+// Collects what one execution did and appends it to the log as one group (RESP): a single command,
+// or MULTI ... EXEC, wrapped in SELECT n ... SELECT 0 outside database 0, so that every frame of
+// the log starts and ends in database 0. Owned by an Executor, reused; one thread.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "aof/log_ring.h"
+#include "engine/keyspace/change_log.h"
+#include "holdfast/memory.h"
+
+namespace holdfast::aof {
+class LogWriter;
+}
+
+namespace holdfast {
+
+class GroupBuffer final : public keyspace::ChangeLog {
+ public:
+  void Record(int database, std::span<const std::string_view> command) override;
+  void RecordBefore(int database, std::span<const std::string_view> command) override;
+
+  // Arguments that lie in one of these blocks are logged by reference. Valid until Clear.
+  void set_blocks(std::span<const BlockRef> blocks) { blocks_ = blocks; }
+  // A transaction is logged as MULTI ... EXEC even if it made one change only.
+  void set_transaction(bool transaction) { transaction_ = transaction; }
+
+  bool Empty() const { return count_ == 0 && before_.empty(); }
+  // Appends everything to the log, under the locks of all keys concerned; returns the position
+  // behind it. Not to be called when Empty.
+  aof::LogPosition AppendTo(aof::LogWriter& log, aof::LogSlot& slot);
+  void Clear();
+
+ private:
+  struct Reference {
+    size_t offset;  // in body_
+    CountedBlock* block;
+  };
+  void Encode(std::span<const std::string_view> command);
+  CountedBlock* BlockOf(std::string_view argument) const;
+  void Select(std::string& out, int database);
+  void Wrap();
+
+  std::string before_;  // groups of their own
+  std::string body_;
+  std::string wrapped_;
+  std::vector<Reference> references_;
+  std::span<const BlockRef> blocks_;
+  uint64_t count_ = 0;
+  int first_database_ = 0;
+  int database_ = 0;
+  bool transaction_ = false;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,65 @@
+#include "engine/store.h"
+
+#include "engine/expire_cycle.h"
+#include "engine/store_log.h"
+
+namespace holdfast {
+
+using commands::CommandEntry;
+using commands::Session;
+
+Store::Store(const StoreParts& parts) : parts_(parts), statistics_(table_.entry_count()) {}
+
+Result<std::unique_ptr<Store>> Store::Open(const StoreParts& parts) {
+  std::unique_ptr<Store> store(new Store(parts));
+  store->log_ = std::make_unique<StoreLog>(*store);
+  const memtable::HashSeed seed = HF_TRY(store->log_->OpenDirectory());
+  store->keyspace_ = std::make_unique<keyspace::Keyspace>(keyspace::KeyspaceOptions{
+      .seed = seed, .databases = static_cast<int>(parts.config->Integer("databases"))});
+  store->services_ = {.keyspace = store->keyspace_.get(),
+                      .table = &store->table_,
+                      .config = parts.config,
+                      .clients = &store->clients_,
+                      .persistence = store->log_.get(),
+                      .statistics = &store->statistics_,
+                      .clock = parts.clock,
+                      .random = parts.random,
+                      .started_ms = parts.clock->NowMs()};
+  HF_TRY_STATUS(store->log_->Recover());
+  store->expire_cycle_ = std::make_unique<ExpireCycle>(*store);
+  store->expire_cycle_->Start();
+  return store;
+}
+
+Store::~Store() { static_cast<void>(Close()); }
+
+Status Store::Close() {
+  expire_cycle_.reset();
+  return log_ != nullptr ? log_->Close() : Status{};
+}
+
+void Store::NoteDuration(const Session& session, const CommandEntry& entry,
+                         std::span<const std::string_view> args, UnixMs now_ms,
+                         uint64_t nanoseconds) {
+  // The cheapest test first: nearly every command takes less than a millisecond.
+  constexpr uint64_t kAlwaysQuickNs = 1000;
+  const int64_t slow_us = config().Integer("slowlog-log-slower-than");
+  if (nanoseconds < kAlwaysQuickNs && slow_us > 0) [[likely]]
+    return;
+  const int64_t latency_ms = config().Integer("latency-monitor-threshold");
+  const auto elapsed_us = static_cast<int64_t>(nanoseconds / 1000);
+  if (slow_us >= 0 && elapsed_us >= slow_us && !entry.Has(commands::kSkipSlowlog))
+    NoteSlow(session, args, now_ms, elapsed_us);
+  if (latency_ms > 0 && elapsed_us / 1000 >= latency_ms)
+    statistics_.LatencyAdd(entry.Has(commands::kFast) ? "fast-command" : "command", now_ms,
+                           elapsed_us / 1000);
+}
+
+void Store::NoteSlow(const Session& session, std::span<const std::string_view> args, UnixMs now_ms,
+                     int64_t elapsed_us) {
+  std::string address = session.connection != nullptr ? session.connection->PeerAddress() : "";
+  statistics_.SlowlogAdd(args, now_ms, elapsed_us, std::move(address), session.shared.NameCopy(),
+                         static_cast<size_t>(config().Integer("slowlog-max-len")));
+}
+
+}  // namespace holdfast

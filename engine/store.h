@@ -1,0 +1,98 @@
+// The composition of one store: keyspace, command table, configuration, clients, statistics, log.
+// holdfast::Db is its public face, the server's I/O threads run Executors on it. Several stores
+// live in one process; nothing here is global. Any thread, except where said.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "engine/commands/clients.h"
+#include "engine/commands/context.h"
+#include "engine/commands/statistics.h"
+#include "engine/config/config.h"
+#include "holdfast/clock.h"
+#include "holdfast/file_system.h"
+#include "holdfast/random.h"
+#include "holdfast/result.h"
+
+namespace holdfast {
+
+namespace aof {
+class LogWriter;
+}
+
+class ExpireCycle;
+class StoreLog;
+
+// What a store is made of; all outlive it.
+struct StoreParts {
+  config::Config* config = nullptr;
+  Clock* clock = nullptr;
+  RandomSource* random = nullptr;
+  FileSystem* file_system = nullptr;
+};
+
+class Store {
+ public:
+  // Recovers what the data directory holds (configuration "dir", "appendonly", ...), then serves.
+  static Result<std::unique_ptr<Store>> Open(const StoreParts& parts);
+  // Syncs and closes the log. Executors and sessions are gone by now.
+  ~Store();
+  Status Close();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  keyspace::Keyspace& keyspace() { return *keyspace_; }
+  const commands::CommandTable& table() const { return table_; }
+  config::Config& config() { return *parts_.config; }
+  commands::Clients& clients() { return clients_; }
+  commands::Statistics& statistics() { return statistics_; }
+  commands::Services& services() { return services_; }
+  commands::Session& replay_session() { return replay_session_; }
+  Clock& clock() { return *parts_.clock; }
+  RandomSource& random() { return *parts_.random; }
+  FileSystem& file_system() { return *parts_.file_system; }
+  StoreLog& log() { return *log_; }
+
+  // Null when the log is off.
+  aof::LogWriter* log_writer() const { return log_writer_; }
+  void set_log_writer(aof::LogWriter* writer) { log_writer_ = writer; }
+  void FlushTurn();
+  bool LogAdmits() const;
+  bool WritesRefused() const;
+  std::string RefusalText() const;
+  // For callers without an event loop: sleeps until a parked command should be tried again.
+  void WaitUntilAdmitted();
+  // Until the log has `position`: written, or synced with appendfsync always. Drives the log itself
+  // if it must.
+  Status WaitForLog(uint64_t position);
+  bool loading() const { return loading_.load(std::memory_order_relaxed); }
+  void set_loading(bool loading) { loading_.store(loading, std::memory_order_relaxed); }
+
+  // Slow log and latency monitor.
+  void NoteDuration(const commands::Session& session, const commands::CommandEntry& entry,
+                    std::span<const std::string_view> args, UnixMs now_ms, uint64_t nanoseconds);
+
+ private:
+  explicit Store(const StoreParts& parts);
+  void NoteSlow(const commands::Session& session, std::span<const std::string_view> args,
+                UnixMs now_ms, int64_t elapsed_us);
+
+  StoreParts parts_;
+  commands::CommandTable table_;
+  commands::Statistics statistics_;
+  commands::Clients clients_;
+  std::unique_ptr<keyspace::Keyspace> keyspace_;
+  std::unique_ptr<StoreLog> log_;
+  aof::LogWriter* log_writer_ = nullptr;
+  std::unique_ptr<ExpireCycle> expire_cycle_;
+  commands::Services services_;
+  commands::Session replay_session_;
+  std::atomic<bool> loading_{false};
+};
+
+}  // namespace holdfast

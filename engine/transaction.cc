@@ -1,0 +1,117 @@
+// EXEC: the union of what the queued commands and the watches need is locked, the watches are
+// checked, the commands run, and what they did is one group of the log.
+#include <fmt/core.h>
+
+#include "engine/executor.h"
+#include "engine/store.h"
+#include "holdfast/check.h"
+
+namespace holdfast {
+
+using commands::CommandContext;
+using commands::Locking;
+using commands::Session;
+using keyspace::KeyAccess;
+using keyspace::KeyHandle;
+using keyspace::LockedShards;
+
+void Executor::ResetTransaction(Session& session) {
+  for (const commands::Watch& watch : session.watches) {
+    const KeyHandle key = store_.keyspace().Handle(watch.database, watch.key);
+    key.shard->lock.Lock();
+    key.shard->watchers.Remove(watch.database, watch.key, &session.watch_mark);
+    key.shard->lock.Unlock();
+  }
+  session.watches.clear();
+  session.watch_mark.changed.store(false, std::memory_order_relaxed);
+  session.transaction = {};
+  session.shared.transaction_length.store(UINT32_MAX, std::memory_order_relaxed);
+  session.shared.queued_bytes.store(0, std::memory_order_relaxed);
+  session.shared.watch_count.store(0, std::memory_order_relaxed);
+}
+
+// A watched key that expired since WATCH counts as changed although nobody deleted it yet.
+bool Executor::WatchBroken(Session& session, KeyAccess& access) {
+  if (session.watch_mark.changed.load(std::memory_order_relaxed)) return true;
+  for (const commands::Watch& watch : session.watches) {
+    if (watch.expired) continue;
+    const KeyHandle key = store_.keyspace().Handle(watch.database, watch.key);
+    const memtable::Table* table = key.shard->table(watch.database);
+    if (table == nullptr) continue;
+    const memtable::Entry* entry = table->Find(key.ref);
+    if (entry != nullptr && entry->ExpiredAt(access.now_ms())) return true;
+  }
+  return false;
+}
+
+void Executor::RunExec(Session& session, ReplySink& reply) {
+  if (!session.transaction.open) return reply.Error("ERR EXEC without MULTI");
+  if (session.transaction.failed) {
+    ResetTransaction(session);
+    return reply.Error("EXECABORT Transaction discarded because of previous errors.");
+  }
+  LockedShards locks(store_.keyspace());
+  bool gate = false;
+  keys_.clear();
+  for (const commands::QueuedCommand& queued : session.transaction.queue) {
+    const Locking locking = queued.entry->spec->locking;
+    gate |= locking == Locking::kGate || locking == Locking::kEachShard;
+    const std::vector<std::string_view> args(queued.args.begin(), queued.args.end());
+    if (locking == Locking::kKeys) CollectKeys(session.database, *queued.entry, args, keys_);
+  }
+  for (const commands::Watch& watch : session.watches) {
+    keys_.push_back(store_.keyspace().Handle(watch.database, watch.key));
+  }
+  if (gate) {
+    locks.LockGate();
+  } else {
+    locks.LockKeys(keys_);
+  }
+  RunQueued(session, reply, locks);
+  locks.Release();
+  ResetTransaction(session);
+}
+
+void Executor::RunQueued(Session& session, ReplySink& reply, LockedShards& locks) {
+  KeyAccess access(store_.keyspace(),
+                   {.now_ms = now_ms_,
+                    .log = slot_ != nullptr ? &group_ : nullptr,
+                    .touch = !session.shared.no_touch.load(std::memory_order_relaxed)});
+  if (WatchBroken(session, access)) {
+    reply.NullArray();
+    session.log_position = std::max(session.log_position, Commit(locks));
+    return;
+  }
+  group_.set_transaction(true);
+  const std::vector<commands::QueuedCommand> queue = std::move(session.transaction.queue);
+  session.transaction.open = false;  // commands inside see no open transaction
+  reply.Array(queue.size());
+  std::vector<KeyHandle> keys;
+  for (const commands::QueuedCommand& queued : queue) {
+    const std::vector<std::string_view> args(queued.args.begin(), queued.args.end());
+    keys.clear();
+    if (queued.entry->spec->locking == Locking::kKeys)
+      CollectKeys(session.database, *queued.entry, args, keys);
+    CommandContext context{.args = args,
+                           .entry = *queued.entry,
+                           .session = session,
+                           .reply = reply,
+                           .now_ms = now_ms_,
+                           .random = random_,
+                           .keys = keys,
+                           .access = access,
+                           .locks = locks,
+                           .services = store_.services(),
+                           .blocks = {},
+                           .in_transaction = true};
+    const uint64_t started = cycles_.Ticks();
+    const uint64_t errors = reply.errors();
+    Invoke(context);
+    const bool failed = reply.errors() != errors;
+    if (failed) store_.statistics().CountError(reply.error_code());
+    Account(session, {.args = args, .entry = queued.entry, .key = {}}, started, failed);
+  }
+  session.log_position = std::max(session.log_position, Commit(locks));
+}
+
+}  // namespace holdfast

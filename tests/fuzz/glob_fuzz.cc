@@ -1,6 +1,7 @@
 // The glob matcher against a matcher of another build: the pattern becomes a list of byte sets, and
 // a table of (element, position) says what matches. First byte: bit 0 the case rule, the others the
 // length of the pattern.
+// Files under test: engine/config/glob.cc
 #include <bitset>
 #include <cstdint>
 #include <optional>

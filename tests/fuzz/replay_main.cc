@@ -47,6 +47,8 @@ int main(int count, char** arguments) {
     std::error_code error;
     for (const auto& entry : std::filesystem::recursive_directory_iterator(arguments[i], error)) {
       if (!entry.is_regular_file()) continue;
+      // Named first, so that a crash says which seed it was.
+      std::fprintf(stderr, "seed %s\n", entry.path().c_str());
       Replay(ReadFile(entry.path()));
       ++replayed;
     }

@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 WRITABLE = re.compile(r"\s\.(data|bss|tbss|tdata)(\.(?!rel\.ro)\S*)?\s")
-# Guards of local statics, the reference to the exception handler, the standard library's own.
-COMPILERS_OWN = re.compile(r"guard variable for |DW\.ref\.|std::|__gnu_cxx::")
+# Guards of local statics, the reference to the exception handler, what the libraries keep.
+NOT_OURS = re.compile(r"guard variable for |DW\.ref\.|std::|__gnu_cxx::|asio::")
 
 # Demangled name (regular expression) -> why it may be there.
 ALLOWED: dict[str, str] = {
@@ -35,7 +35,7 @@ def writable_symbols(path: Path) -> list[str]:
         if not match or "d" in flags:  # not an object, or the section itself
             continue
         name = line[match.end() :].split(maxsplit=1)[1].removeprefix(".hidden ").strip()
-        if not COMPILERS_OWN.match(name):
+        if not NOT_OURS.match(name):
             names.append(name)
     return names
 

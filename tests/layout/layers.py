@@ -51,14 +51,33 @@ LAYERS = (
     ),
     Layer("engine/module", (PUBLIC, "engine/commands")),
     Layer("engine", (PUBLIC, "memtable", "eviction", "aof", "snapshot", "engine/*")),
+    # Of the log the server sees requests, and the watermark that replies wait for.
     Layer(
         "server/net",
-        (PUBLIC, "engine/*", "aof/request_parser", "server/tls", "server/session"),
+        (
+            PUBLIC,
+            "engine/*",
+            "aof/request_parser",
+            "aof/watermark",
+            "server/tls",
+            "server/session",
+        ),
     ),
     Layer("server/tls", (PUBLIC, "engine/*")),
     Layer("server/session", (PUBLIC, "engine/*", "aof/request_parser")),
     Layer("server/cluster", (PUBLIC, "engine", "aof", "server/net", "server/tls")),
-    Layer("server", (PUBLIC, "engine/*", "server/net", "server/tls", "server/session")),
+    # main() hands the machine's file system to the store.
+    Layer(
+        "server",
+        (
+            PUBLIC,
+            "engine/*",
+            "aof/posix_file_system",
+            "server/net",
+            "server/tls",
+            "server/session",
+        ),
+    ),
     Layer("tools", (PUBLIC, "aof", "snapshot", "engine/*")),
     Layer("tests", anything=True),
     Layer("bench", anything=True),

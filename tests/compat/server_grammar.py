@@ -245,6 +245,8 @@ def _unsafe_config(args, upper):
         if name in (b"slowlog-log-slower-than", b"latency-monitor-threshold") and \
                 value in (b"0", b"1") and name + value != b"latency-monitor-threshold0":
             return True
+        if name == b"maxclients" and value.strip(b"+ ").isdigit() and int(value) > 20000:
+            return True  # redis-server allocates a table of that size
         if name == b"client-output-buffer-limit" and b"1" == value.split(b" ")[1:2]:
             return True
     return False

@@ -2,6 +2,7 @@
 // checked, the commands run, and what they did is one group of the log.
 #include <fmt/core.h>
 
+#include "engine/commands/transaction_handlers.h"
 #include "engine/executor.h"
 #include "engine/store.h"
 #include "holdfast/check.h"
@@ -16,18 +17,9 @@ using keyspace::KeyHandle;
 using keyspace::LockedShards;
 
 void Executor::ResetTransaction(Session& session) {
-  for (const commands::Watch& watch : session.watches) {
-    const KeyHandle key = store_.keyspace().Handle(watch.database, watch.key);
-    key.shard->lock.Lock();
-    key.shard->watchers.Remove(watch.database, watch.key, &session.watch_mark);
-    key.shard->lock.Unlock();
-  }
-  session.watches.clear();
-  session.watch_mark.changed.store(false, std::memory_order_relaxed);
-  session.transaction = {};
-  session.shared.transaction_length.store(UINT32_MAX, std::memory_order_relaxed);
-  session.shared.queued_bytes.store(0, std::memory_order_relaxed);
-  session.shared.watch_count.store(0, std::memory_order_relaxed);
+  LockedShards none(store_.keyspace());
+  commands::EndTransaction(session);
+  commands::ForgetWatches(session, store_.keyspace(), none);
 }
 
 // A watched key that expired since WATCH counts as changed although nobody deleted it yet.

@@ -1,7 +1,6 @@
 #include "engine/commands/arguments.h"
 #include "engine/commands/generic_handlers.h"
 #include "engine/commands/value_names.h"
-#include "holdfast/number.h"
 
 namespace holdfast::commands {
 
@@ -51,7 +50,7 @@ void SwapDb(CommandContext& ctx) {
   }
   if (*first != *second) {
     ctx.services.keyspace->Swap(ctx.locks, *first, *second);
-    ctx.LogEffect({"SWAPDB", IntegerText(*first).view(), IntegerText(*second).view()});
+    ctx.changed = true;
   }
   ctx.reply.Ok();
 }

@@ -53,7 +53,7 @@ struct CopyOptions {
 };
 
 std::optional<CopyOptions> ParseCopyOptions(CommandContext& ctx) {
-  CopyOptions options{.database = ctx.session.database};
+  CopyOptions options{.database = ctx.keys[0].database};
   for (size_t i = 3; i < ctx.args.size(); ++i) {
     if (IsToken(ctx.args[i], "replace")) {
       options.replace = true;
@@ -77,7 +77,7 @@ void RenameNx(CommandContext& ctx) { RenameKey(ctx, IfPresent::kRefuse); }
 void Move(CommandContext& ctx) {
   const auto database = DatabaseArgument(ctx, 2);
   if (!database) return;
-  if (*database == ctx.session.database) return ctx.reply.Error(kSameObject);
+  if (*database == ctx.keys[0].database) return ctx.reply.Error(kSameObject);
   // The same name in another database has the same slot, hence the same shard and lock.
   const KeyHandle& source = ctx.keys[0];
   const KeyHandle target{source.ref, source.shard, *database};

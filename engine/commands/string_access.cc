@@ -1,5 +1,7 @@
 #include "engine/commands/string_access.h"
 
+#include <utility>
+
 #include "engine/config/config.h"
 #include "holdfast/bytes.h"
 
@@ -7,6 +9,11 @@ namespace holdfast::commands {
 
 void StoreArgument(CommandContext& ctx, const keyspace::KeyHandle& key, memtable::Entry* existing,
                    size_t index, UnixMs expiry_ms) {
+  BlockRef block = ctx.ArgumentBlock(index);
+  if (block) {
+    ctx.access.SetBlock(key, existing, std::move(block), expiry_ms, false);
+    return;
+  }
   ctx.access.SetString(key, existing, {.bytes = ctx.args[index], .expiry_ms = expiry_ms});
 }
 

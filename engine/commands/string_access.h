@@ -19,7 +19,7 @@ inline void ReplyString(CommandContext& ctx, const memtable::Entry& entry) {
   ctx.reply.BulkString(entry.StringBytes(scratch));
 }
 
-// Sets the first key to args[index], without a copy under the lock if it came as a block.
+// Sets a key to args[index], without a copy under the lock if it came as a block.
 void StoreArgument(CommandContext& ctx, const keyspace::KeyHandle& key, memtable::Entry* existing,
                    size_t index, UnixMs expiry_ms);
 

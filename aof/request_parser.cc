@@ -173,40 +173,44 @@ void AppendRequest(std::string& out, std::span<const std::string_view> args) {
   }
 }
 
-RequestParser::Outcome RequestParser::Parse(std::string_view input, Request& request) {
-  if (idle() && ParseWhole(input, request)) [[likely]]
-    return Outcome::kComplete;
-  return Resume(input, request);
-}
-
-// The common case: a whole request lies in `input`. False, with nothing changed but request.args,
-// if it is anything else.
-bool RequestParser::ParseWhole(std::string_view input, Request& request) {
+// The common case of Parse.
+size_t AppendWholeRequest(std::string_view input, const RequestLimits& limits,
+                          std::vector<std::string_view>& args) {
   const char* at = input.data();
   const char* const end = at + input.size();
-  if (at == end || *at != '*' || !limits_.logged_in) return false;
+  if (at == end || *at != '*' || !limits.logged_in) return 0;
   uint64_t count = 0;
   at = ReadLength(at + 1, end, count);
-  if (at == nullptr || count == 0 || count > std::min(kMaxArgsAtOnce, limits_.max_args)) {
-    return false;
-  }
-  const bool strict = limits_.strict;
-  if (strict && at[-1] != '\n') return false;
-  request.args.resize(count);
-  for (std::string_view& arg : request.args) {
-    if (at == end || *at != '$') return false;
+  if (at == nullptr || count == 0 || count > std::min(kMaxArgsAtOnce, limits.max_args)) return 0;
+  const bool strict = limits.strict;
+  if (strict && at[-1] != '\n') return 0;
+  const size_t first = args.size();
+  args.resize(first + count);
+  std::string_view* const last = args.data() + first + count;
+  for (std::string_view* arg = args.data() + first; arg != last; ++arg) {
+    if (at == end || *at != '$') return 0;
     uint64_t size = 0;
     at = ReadLength(at + 1, end, size);
-    if (at == nullptr || size > limits_.max_bulk_bytes) return false;
-    if (static_cast<uint64_t>(end - at) < size + 2) return false;
-    if (strict && at[-1] != '\n') return false;
-    arg = std::string_view(at, size);
+    if (at == nullptr || size > limits.max_bulk_bytes) return 0;
+    if (static_cast<uint64_t>(end - at) < size + 2) return 0;
+    if (strict && at[-1] != '\n') return 0;
+    *arg = std::string_view(at, size);
     at += size + 2;
-    if (strict && (at[-2] != '\r' || at[-1] != '\n')) return false;
+    if (strict && (at[-2] != '\r' || at[-1] != '\n')) return 0;
   }
-  consumed_ = static_cast<size_t>(at - input.data());
-  HF_DCHECK(consumed_ <= input.size());
-  return true;
+  HF_DCHECK(at <= end);
+  return static_cast<size_t>(at - input.data());
+}
+
+RequestParser::Outcome RequestParser::Parse(std::string_view input, Request& request) {
+  if (idle()) [[likely]] {
+    request.args.clear();
+    if (const size_t size = AppendWholeRequest(input, limits_, request.args); size > 0) [[likely]] {
+      consumed_ = size;
+      return Outcome::kComplete;
+    }
+  }
+  return Resume(input, request);
 }
 
 RequestParser::Outcome RequestParser::Resume(std::string_view input, Request& request) {

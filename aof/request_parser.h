@@ -79,7 +79,6 @@ class RequestParser {
   };
   enum class Step { kContinue, kRequest, kWait, kFail };
 
-  bool ParseWhole(std::string_view input, Request& request);
   Outcome Resume(std::string_view input, Request& request);
   Step ParseStart(std::string_view rest, Request& request);
   Step ParseArrayHeader(std::string_view rest);
@@ -103,6 +102,12 @@ class RequestParser {
   std::vector<Extent> extents_;    // arguments already complete
   std::string error_;
 };
+
+// Appends the arguments of the whole request at the front of `input` to `args` and returns its
+// size. 0, with any number of arguments appended, if there is no such request there or it is an
+// unusual one: RequestParser then tells which. For readers that take requests in bulk.
+size_t AppendWholeRequest(std::string_view input, const RequestLimits& limits,
+                          std::vector<std::string_view>& args);
 
 // Splits one line as Redis splits inline requests and lines of its conf file: blanks separate,
 // "double quotes" with \n \r \t \b \a \xHH escapes, 'single quotes' with \' only. Appends views

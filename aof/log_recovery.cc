@@ -1,0 +1,236 @@
+#include "aof/log_recovery.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "aof/crc32c.h"
+#include "holdfast/check.h"
+
+namespace holdfast::aof {
+namespace {
+
+constexpr size_t kPieceBytes = size_t{1} << 20;
+
+bool IsLogFileName(std::string_view name, std::string_view append_filename) {
+  if (!name.starts_with(append_filename)) return false;
+  name.remove_prefix(append_filename.size());
+  const bool type =
+      name.ends_with(".base.aof") || name.ends_with(".incr.aof") || name.ends_with(".base.rdb");
+  return type && name.starts_with('.');
+}
+
+// Calls `take(piece)` for the bytes [from, to) of a file, piece by piece.
+template <typename Take>
+Status ForEachPiece(File& file, uint64_t from, uint64_t to, Take take) {
+  std::string buffer(std::min<uint64_t>(kPieceBytes, to - from), '\0');
+  while (from < to) {
+    const auto room = std::span(buffer).first(std::min<uint64_t>(buffer.size(), to - from));
+    const size_t count = HF_TRY(file.ReadAt(from, room));
+    if (count == 0) return MakeError(ErrorCode::kIoError, "a log file became shorter");
+    HF_TRY_STATUS(take(std::string_view(buffer).substr(0, count), from));
+    from += count;
+  }
+  return {};
+}
+
+class EndCutter {
+ public:
+  EndCutter(FileSystem& fs, const LogReader& reader)
+      : fs_(fs), reader_(reader), sources_(reader.sources()), states_(reader.states()) {}
+
+  Result<LogEnd> Cut() {
+    const LogVerdict& verdict = reader_.verdict();
+    HF_CHECK(verdict.kind == LogVerdict::Kind::kSound || verdict.kind == LogVerdict::Kind::kTorn);
+    torn_ = verdict.kind == LogVerdict::Kind::kTorn;
+    last_ = torn_ ? verdict.source : sources_.size() - 1;
+    if (sources_.empty()) {
+      end_.next_frame = reader_.next_frame();
+      return std::move(end_);
+    }
+    if (torn_) HF_TRY_STATUS(SaveRest());
+    HF_TRY_STATUS(RemoveLaterFiles());
+    for (size_t i = 0; i <= last_; ++i) {
+      if (Kept(i)) HF_TRY_STATUS(Settle(i));
+    }
+    Describe();
+    return std::move(end_);
+  }
+
+ private:
+  // A file that holds a part of the log. One that is not listed must hold frames for that.
+  bool Kept(size_t i) const {
+    return i <= last_ && (sources_[i].listed || states_[i].frames > 0 ||
+                          (reader_.written_again() && reader_.written_again()->source + 1 == i));
+  }
+
+  Status SaveRest() {
+    for (size_t i = last_; i < sources_.size(); ++i) {
+      uint64_t from = states_[i].end;
+      uint64_t to = states_[i].size;
+      if (i > last_) {  // not read: all of it
+        const auto file = HF_TRY(fs_.Open(sources_[i].path, {}));
+        from = 0;
+        to = HF_TRY(file->Size());
+      }
+      std::string saved = HF_TRY(SaveSideFile(fs_, sources_[i].path, "torn", from, to));
+      if (!saved.empty()) end_.side_files.push_back(std::move(saved));
+    }
+    return {};
+  }
+
+  Status RemoveLaterFiles() {
+    bool removed = false;
+    for (size_t i = 0; i < sources_.size(); ++i) {
+      if (Kept(i)) continue;
+      HF_CHECK(!sources_[i].listed);
+      const Status status = fs_.Unlink(sources_[i].path);
+      if (!status && status.error().code != ErrorCode::kNotFound) return status;
+      removed = true;
+    }
+    // Frames with the numbers of the removed ones will be written: they must never come back.
+    if (removed) return fs_.SyncDirectory(DirectoryOf(sources_.front().path));
+    return {};
+  }
+
+  // Brings a file on the disk to what was read of it.
+  Status Settle(size_t i) {
+    uint64_t end = states_[i].end;
+    const auto& again = reader_.written_again();
+    if (again && again->source == i) end = again->offset;
+    const auto unsynced = std::ranges::find(reader_.unsynced(), i, &LogReader::Unsynced::source);
+    const bool has_unsynced = unsynced != reader_.unsynced().end();
+    if (end == states_[i].size && !has_unsynced && i != last_) return {};
+    const auto file = HF_TRY(fs_.Open(sources_[i].path, {.write = true}));
+    if (end != states_[i].size) HF_TRY_STATUS(file->Truncate(end));
+    if (has_unsynced && unsynced->offset < end) {
+      const uint64_t from = sources_[i].listed ? unsynced->offset : 0;
+      HF_TRY_STATUS(ForEachPiece(*file, from, end, [&](std::string_view piece, uint64_t at) {
+        return file->WriteAt(at, {&piece, 1});
+      }));
+    }
+    return file->Sync();
+  }
+
+  void Describe() {
+    end_.next_frame = reader_.next_frame();
+    end_.term = reader_.term();
+    end_.log_bytes = 0;
+    std::optional<size_t> newest;
+    for (size_t i = 0; i <= last_; ++i) {
+      if (!Kept(i)) continue;
+      newest = i;
+      end_.log_bytes += states_[i].end;
+      if (!sources_[i].listed) end_.to_list.push_back(i);
+    }
+    if (!newest) return;
+    const LogSourceState& state = states_[*newest];
+    if (!state.framed || state.plain_commands || sources_[*newest].base) return;
+    end_.source = newest;
+    end_.file_id = state.id;
+    end_.size = state.end;
+  }
+
+  FileSystem& fs_;
+  const LogReader& reader_;
+  const std::vector<LogSource>& sources_;
+  const std::vector<LogSourceState>& states_;
+  bool torn_ = false;
+  size_t last_ = 0;
+  LogEnd end_;
+};
+
+}  // namespace
+
+Result<std::vector<LogSource>> SourcesOf(FileSystem& fs, const Manifest& manifest,
+                                         const std::string& directory,
+                                         const std::string& append_filename) {
+  std::vector<LogSource> sources;
+  int64_t sequence = 0;
+  if (manifest.base) {
+    sources.push_back({JoinPath(directory, manifest.base->name), true, true, manifest.base->id});
+  }
+  for (const LogFileEntry& entry : manifest.incremental) {
+    sources.push_back({JoinPath(directory, entry.name), false, true, entry.id});
+    sequence = entry.sequence;
+  }
+  // A file is made and filled before it is listed: a crash between the two leaves it unlisted.
+  while (!append_filename.empty()) {
+    std::string path = JoinPath(directory, IncrementalFileName(append_filename, ++sequence));
+    if (!HF_TRY(fs.Exists(path))) break;
+    sources.push_back({std::move(path), false, false, std::nullopt});
+  }
+  return sources;
+}
+
+Result<LogLocation> LocateLog(FileSystem& fs, const std::string& data_directory,
+                              const std::string& append_dirname,
+                              const std::string& append_filename) {
+  LogLocation location;
+  location.directory = JoinPath(data_directory, append_dirname);
+  location.manifest_path = JoinPath(location.directory, ManifestFileName(append_filename));
+  location.has_manifest = HF_TRY(fs.Exists(location.manifest_path));
+  if (location.has_manifest) {
+    location.manifest = HF_TRY(ReadManifest(fs, location.manifest_path));
+    location.sources =
+        HF_TRY(SourcesOf(fs, location.manifest, location.directory, append_filename));
+    return location;
+  }
+  if (HF_TRY(fs.IsDirectory(location.directory))) {
+    for (const std::string& name : HF_TRY(fs.List(location.directory))) {
+      if (!IsLogFileName(name, append_filename)) continue;
+      return MakeError(
+          ErrorCode::kCorruption,
+          fmt::format("{} is missing, but the log file {} is there", location.manifest_path, name));
+    }
+  }
+  const std::string single = JoinPath(data_directory, append_filename);
+  if (HF_TRY(fs.Exists(single)) && !HF_TRY(fs.IsDirectory(single))) {
+    location.sources.push_back({single, false, true, std::nullopt});
+  }
+  return location;
+}
+
+Result<LogEnd> CutTornEnd(FileSystem& fs, const LogReader& reader) {
+  return EndCutter(fs, reader).Cut();
+}
+
+Result<std::string> SaveSideFile(FileSystem& fs, const std::string& path, std::string_view kind,
+                                 uint64_t from, uint64_t to) {
+  HF_CHECK(from <= to);
+  const auto file = HF_TRY(fs.Open(path, {}));
+  // Named by its bytes: doing it again after a crash gives the same file, another end another one.
+  uint64_t behind_last = from;
+  uint32_t crc = 0;
+  uint32_t crc_to_last = 0;
+  HF_TRY_STATUS(ForEachPiece(*file, from, to, [&](std::string_view piece, uint64_t at) -> Status {
+    if (const size_t last = piece.find_last_not_of('\0'); last != std::string_view::npos) {
+      behind_last = at + last + 1;
+      crc_to_last = Crc32c(crc, piece.substr(0, last + 1));
+    }
+    crc = Crc32c(crc, piece);
+    return {};
+  }));
+  if (behind_last == from) return std::string();
+  std::string copy_path = fmt::format("{}.{}-{}-{:08x}", path, kind, from, crc_to_last);
+  const auto copy = HF_TRY(fs.Open(copy_path, {.write = true, .create = true}));
+  HF_TRY_STATUS(copy->Truncate(0));
+  HF_TRY_STATUS(ForEachPiece(*file, from, behind_last, [&](std::string_view piece, uint64_t at) {
+    return copy->WriteAt(at - from, {&piece, 1});
+  }));
+  HF_TRY_STATUS(copy->Sync());
+  HF_TRY_STATUS(fs.SyncDirectory(DirectoryOf(path)));
+  return copy_path;
+}
+
+Status RemoveTemporaryFiles(FileSystem& fs, const std::string& directory,
+                            const std::string& append_filename) {
+  const std::string prefix = "temp-" + append_filename;
+  for (const std::string& name : HF_TRY(fs.List(directory))) {
+    if (name.starts_with(prefix)) HF_TRY_STATUS(fs.Unlink(JoinPath(directory, name)));
+  }
+  return {};
+}
+
+}  // namespace holdfast::aof

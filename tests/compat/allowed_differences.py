@@ -26,6 +26,8 @@ RULES = [
     Rule(b"COMMAND", b"LIST", "listed_commands", "order is free, later families are not built yet"),
     Rule(b"COMMAND", b"INFO", "command_info", "order of subcommands is free; names_test.py has the"
          " list of subcommands"),
+    Rule(b"COMMAND", b"DOCS", "command_docs", "texts; names_test.py compares versions, groups and"
+         " arguments"),
     Rule(b"COMMAND", b"COUNT", "same_type", "later families are not built yet"),
     Rule(b"COMMAND", b"", "same_type", "names_test.py compares every row"),
     # times
@@ -44,7 +46,7 @@ RULES = [
     # ids, versions and text about this server
     Rule(b"CLIENT", b"ID", "same_type", "id"),
     Rule(b"CLIENT", b"INFO", "client_lines", "ids, addresses, times and buffer sizes"),
-    Rule(b"CLIENT", b"LIST", "client_lines", "ids, addresses, times and buffer sizes"),
+    Rule(b"CLIENT", b"LIST", "client_lines", "ids, addresses, times, buffer sizes, order"),
     Rule(b"HELLO", b"", "hello", "id, server name and version"),
     Rule(b"INFO", b"", "info", "figures; names_test.py compares the names"),
     Rule(b"CLIENT", b"HELP", "help", "lists the subcommands that this server has"),

@@ -67,6 +67,15 @@ def same_command(first, second):
     return all(row == ours.get(row[0], row) for row in first[9])
 
 
+def command_docs(args, reference, subject):
+    if len(args) == 2:  # every command: names_test.py compares them
+        return reference[:1] == subject[:1]
+    first, second = parse(reference), parse(subject)
+    if reference[:1] == b"*":
+        first, second = (list(zip(flat[::2], flat[1::2])) for flat in (first, second))
+    return [name for name, _ in first] == [name for name, _ in second]
+
+
 def _near(reference, subject, tolerance):
     if reference[:1] != b":" or subject[:1] != b":":
         return False
@@ -95,9 +104,9 @@ def client_lines(_, reference, subject):
     first, second = parse(reference), parse(subject)
     if first is None or second is None:
         return first == second
-    first, second = first.split(b"\n"), second.split(b"\n")
-    return len(first) == len(second) and all(
-        _client_fields(a) == _client_fields(b) for a, b in zip(first, second))
+    first, second = ([_client_fields(line) for line in text.split(b"\n") if line]
+                     for text in (first, second))
+    return sorted(first, key=repr) == sorted(second, key=repr)
 
 
 def hello(_, reference, subject):
@@ -173,7 +182,8 @@ CHECKS = {
     "same_type": same_type, "same_set": same_set, "same_pairs": same_pairs, "scan_page": scan_page,
     "listed_commands": listed_commands, "near_seconds": near_seconds,
     "near_milliseconds": near_milliseconds, "client_lines": client_lines, "hello": hello,
-    "info": info, "command_info": command_info, "help": help_text, "slowlog_entries": slowlog_entries,
+    "info": info, "command_info": command_info,
+    "command_docs": command_docs, "help": help_text, "slowlog_entries": slowlog_entries,
     "monitor_line": monitor_line, "debug_object": debug_object, "dump": dump,
 }
 

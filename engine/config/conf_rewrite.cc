@@ -116,11 +116,11 @@ void PutOutputBufferLimits(const Value& value, size_t row, ConfLines& lines) {
     const bool changed = limit.hard_bytes != usual.hard_bytes ||
                          limit.soft_bytes != usual.soft_bytes ||
                          limit.soft_seconds != usual.soft_seconds;
-    lines.Put(row,
-              fmt::format("{} {} {} {} {}", kRows[row].name, kClientClassNames[i],
-                          MemoryText(static_cast<int64_t>(limit.hard_bytes)),
-                          MemoryText(static_cast<int64_t>(limit.soft_bytes)), limit.soft_seconds),
-              changed, i);
+    lines.Put(
+        row,
+        fmt::format("{} {} {} {} {}", kRows[row].name, kClientClassNames[i],
+                    MemoryText(limit.hard_bytes), MemoryText(limit.soft_bytes), limit.soft_seconds),
+        changed, i);
   }
 }
 
@@ -144,7 +144,8 @@ std::string LineOf(const ConfigRow& row, const Value& value) {
       return fmt::format("{} {}", row.name, QuoteArgument(text));
     case ConfigKind::kMemory:
     case ConfigKind::kMemoryOrPercent:
-      return fmt::format("{} {}", row.name, value.scalar < 0 ? text : MemoryText(value.scalar));
+      return fmt::format("{} {}", row.name,
+                         value.scalar < 0 ? text : MemoryText(static_cast<uint64_t>(value.scalar)));
     case ConfigKind::kTextList:
       return fmt::format("{} {}", row.name, ListLineText(text));
     default:

@@ -94,8 +94,8 @@ std::vector<std::pair<std::string, std::string>> Config::Get(
     std::span<const std::string_view> patterns) const {
   std::vector<std::pair<std::string, std::string>> found;
   const auto add = [&](std::string_view name, size_t index) {
-    const bool known =
-        std::ranges::any_of(found, [&](const auto& pair) { return pair.first == name; });
+    const bool known = std::ranges::any_of(
+        found, [&](const auto& pair) { return EqualIgnoringCase(pair.first, name); });
     if (!known) found.emplace_back(name, ValueText(kRows[index], ValueAt(index)));
   };
   for (const std::string_view pattern : patterns) {
@@ -118,37 +118,34 @@ bool Config::IsSensitive(std::string_view name) {
   return row && (kRows[row->index].flags & kSensitive) != 0;
 }
 
-// What can be said before any value is looked at. An unknown name anywhere comes first.
+// What can be said before any value is looked at; the first that is wrong is named.
 Status Config::Check(std::span<const Setting> settings, SetContext context,
                      std::vector<RowMatch>& rows) const {
   const auto allowed = Enum<Permission>("enable-protected-configs");
   const bool may_set_protected =
       allowed == Permission::kYes || (allowed == Permission::kLocal && context.local_client);
-  Status refused;
   for (const Setting& setting : settings) {
     const auto row = FindRow(setting.name);
     if (!row) {
       return Refuse(fmt::format("ERR Unknown option or number of arguments for CONFIG SET - '{}'",
                                 setting.name));
     }
-    if (!refused) continue;
     const uint16_t flags = kRows[row->index].flags;
+    if ((flags & kProtected) != 0 && !may_set_protected) {
+      return Refuse(SetFailed(setting.name, "can't set protected config"));
+    }
+    if ((flags & kImmutable) != 0) {
+      return Refuse(SetFailed(setting.name, "can't set immutable config"));
+    }
+    if ((flags & kNotLoading) != 0 && context.loading) {
+      return MakeError(ErrorCode::kUnavailable, "LOADING Redis is loading the dataset in memory");
+    }
     const bool twice = std::ranges::any_of(
         rows, [&](const RowMatch& earlier) { return earlier.name == row->name; });
-    if ((flags & kProtected) != 0 && !may_set_protected) {
-      refused = Refuse(SetFailed(setting.name, "can't set protected config"));
-    } else if ((flags & kImmutable) != 0) {
-      refused = Refuse(SetFailed(setting.name, "can't set immutable config"));
-    } else if ((flags & kNotLoading) != 0 && context.loading) {
-      refused =
-          MakeError(ErrorCode::kUnavailable, "LOADING Redis is loading the dataset in memory");
-    } else if (twice) {
-      refused = Refuse(SetFailed(setting.name, "duplicate parameter"));
-    } else {
-      rows.push_back(*row);
-    }
+    if (twice) return Refuse(SetFailed(setting.name, "duplicate parameter"));
+    rows.push_back(*row);
   }
-  return refused;
+  return {};
 }
 
 Status Config::Set(std::span<const Setting> settings, SetContext context) {

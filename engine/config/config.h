@@ -87,7 +87,8 @@ class Config {
   // Lock-free. The three numbers are read one by one: beside a Set they may mix old and new.
   OutputBufferLimit OutputLimit(ClientClass client) const;
 
-  // CONFIG GET: (name, value) pairs. A name without glob characters is echoed as it was typed.
+  // CONFIG GET: (name, value) pairs. A name without glob characters is echoed as it was typed; each
+  // name comes once, in the first case it was asked in.
   std::vector<std::pair<std::string, std::string>> Get(
       std::span<const std::string_view> patterns) const;
   // CONFIG SET: all or nothing. The error's message is the whole reply ("ERR CONFIG SET failed...",

@@ -51,6 +51,7 @@ enum class ConfigRule : uint8_t {
   kShutdownFlags,
   kHostname,
   kClampHz,
+  kClampBacklog,
 };
 
 inline constexpr uint16_t kImmutable = 1 << 0;   // not by CONFIG SET
@@ -85,9 +86,9 @@ consteval ConfigRow Int(std::string_view name, std::string_view alias, int64_t m
   return {name, alias, ConfigKind::kInteger, rule, flags, min, max, value, "", {}, doc};
 }
 consteval ConfigRow Memory(std::string_view name, std::string_view alias, int64_t min,
-                           int64_t value, uint16_t flags, std::string_view doc) {
-  return {name, alias, ConfigKind::kMemory, ConfigRule::kNone, flags, min, LLONG_MAX, value, "",
-          {},   doc};
+                           int64_t value, uint16_t flags, std::string_view doc,
+                           ConfigRule rule = ConfigRule::kNone) {
+  return {name, alias, ConfigKind::kMemory, rule, flags, min, LLONG_MAX, value, "", {}, doc};
 }
 consteval ConfigRow Enum(std::string_view name, std::string_view alias,
                          std::span<const EnumName> names, int64_t value, uint16_t flags,
@@ -344,7 +345,7 @@ inline constexpr ConfigRow kRows[] = {
          "load a full sync without a file"),
     Bool("repl-disable-tcp-nodelay", "", false, kInert, "fewer, larger packets"),
     Memory("repl-backlog-size", "", 1, 1024 * 1024, kInert,
-           "bytes kept for replicas that come back"),
+           "bytes kept for replicas that come back", ConfigRule::kClampBacklog),
     Int("repl-backlog-ttl", "", 0, LLONG_MAX, 3600, kInert,
         "seconds the backlog is kept without replicas"),
     Int("repl-ping-replica-period", "repl-ping-slave-period", 1, INT_MAX, 10, kInert,

@@ -66,7 +66,12 @@ Parsed ParseOctal(const ConfigRow& row, std::string_view word) {
 Parsed ParseMemoryRow(const ConfigRow& row, std::string_view word) {
   const auto bytes = ParseMemory(word);
   if (!bytes) return Refuse("argument must be a memory value");
-  return MemoryInRange(row, *bytes);
+  Parsed value = MemoryInRange(row, *bytes);
+  if (value && row.rule == ConfigRule::kClampBacklog) {
+    constexpr int64_t kSmallestBacklog = 16 * 1024;
+    value->scalar = std::max(value->scalar, kSmallestBacklog);
+  }
+  return value;
 }
 
 Parsed ParseMemoryOrPercent(const ConfigRow& row, std::string_view word) {
@@ -271,10 +276,10 @@ std::optional<uint64_t> ParseMemory(std::string_view text) {
   return CheckedMul(number, unit->bytes).value_or(UINT64_MAX);
 }
 
-std::string MemoryText(int64_t bytes) {
-  constexpr int64_t kKilobyte = 1024;
-  constexpr int64_t kMegabyte = 1024 * kKilobyte;
-  constexpr int64_t kGigabyte = 1024 * kMegabyte;
+std::string MemoryText(uint64_t bytes) {
+  constexpr uint64_t kKilobyte = 1024;
+  constexpr uint64_t kMegabyte = 1024 * kKilobyte;
+  constexpr uint64_t kGigabyte = 1024 * kMegabyte;
   if (bytes > 0 && bytes % kGigabyte == 0) return fmt::format("{}gb", bytes / kGigabyte);
   if (bytes > 0 && bytes % kMegabyte == 0) return fmt::format("{}mb", bytes / kMegabyte);
   if (bytes > 0 && bytes % kKilobyte == 0) return fmt::format("{}kb", bytes / kKilobyte);

@@ -36,7 +36,7 @@ std::string ValueText(const ConfigRow& row, const Value& value);
 // "64mb" -> 67108864. nullopt if it is not a memory value; a sum over 2^64 saturates.
 std::optional<uint64_t> ParseMemory(std::string_view text);
 // 67108864 -> "64mb": the largest unit that divides it.
-std::string MemoryText(int64_t bytes);
+std::string MemoryText(uint64_t bytes);
 
 // The words of a list's canonical text.
 std::vector<std::string> ListWords(std::string_view text);

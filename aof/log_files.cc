@@ -9,17 +9,17 @@
 namespace holdfast::aof {
 namespace {
 
-// Beyond the ring's bound, for the DELs that free a full disk.
-constexpr uint64_t kFreeingReserveBytes = uint64_t{4} << 20;
-// Filling starts when less than the reserve and half of this is left, and stops at all of it.
-constexpr uint64_t kFillMarginBytes = uint64_t{4} << 20;
+constexpr uint64_t kMinFillBytes = uint64_t{16} << 10;
+constexpr uint64_t kMaxFillBytes = uint64_t{1} << 20;
 
 }  // namespace
 
 LogFiles::LogFiles(LogEnvironment environment, LogRing& ring)
     : environment_(std::move(environment)),
       ring_(ring),
-      fill_reserve_(ring.bound() + kFreeingReserveBytes) {}
+      fill_reserve_(ring.bound() + environment_.reserve_bytes),
+      fill_margin_(environment_.reserve_bytes),
+      fill_piece_(std::clamp(environment_.reserve_bytes / 4, kMinFillBytes, kMaxFillBytes)) {}
 
 std::string LogFiles::PathOf(const std::string& name) const {
   return environment_.directory + "/" + name;
@@ -42,7 +42,7 @@ Status LogFiles::Open(const LogStart& start) {
     newest_.segment = HF_TRY(CreateSegment(PathOf(name_)));
     HF_TRY_STATUS(newest_.segment->Sync());
     HF_TRY_STATUS(environment_.file_system->SyncDirectory(environment_.directory));
-    HF_TRY_STATUS(environment_.catalog->List(name_));
+    HF_TRY_STATUS(environment_.catalog->List(name_, newest_.segment->file_id()));
     log_bytes_.fetch_add(kFileHeaderBytes, std::memory_order_relaxed);
   }
   newest_.size = newest_.segment->end();
@@ -90,7 +90,7 @@ Status LogFiles::WriteFrame(LogPosition end) {
   }
   const uint64_t size_before = segment->end();
   if (auto status = WriteTo(*segment, frame, synced_frame); !status) {
-    return Fail(std::move(status).error());
+    return Fail(std::move(status).error(), true);
   }
   {
     const std::lock_guard lock(state_mutex_);
@@ -100,7 +100,7 @@ Status LogFiles::WriteFrame(LogPosition end) {
   }
   frame_count_.fetch_add(1, std::memory_order_relaxed);
   log_bytes_.fetch_add(segment->end() - size_before, std::memory_order_relaxed);
-  if (segment->FilledAhead() < fill_reserve_ + kFillMarginBytes / 2) {
+  if (segment->FilledAhead() < fill_reserve_ + fill_margin_ / 2) {
     wants_fill_.store(true, std::memory_order_relaxed);
   }
   written_.store(end, std::memory_order_seq_cst);
@@ -154,8 +154,12 @@ Status LogFiles::Sync() {
     unsynced_since_ns_.store(0, std::memory_order_relaxed);
   }
   Status status;
+  bool frames_lost = true;
   // Files become durable strictly in order: nothing of the newer one counts before this.
-  if (old.segment != nullptr) status = FinishSealing(old);
+  if (old.segment != nullptr) {
+    status = FinishSealing(old);
+    frames_lost = !listing_rotated_;
+  }
   if (status && mark.position > synced()) {
     status = mark.segment->Sync();
     if (status) {
@@ -168,7 +172,7 @@ Status LogFiles::Sync() {
                              std::memory_order_relaxed);
   }
   syncing_since_ns_.store(0, std::memory_order_relaxed);
-  if (!status) return Fail(std::move(status).error());
+  if (!status) return Fail(std::move(status).error(), frames_lost);
   return {};
 }
 
@@ -176,12 +180,22 @@ Status LogFiles::FinishSealing(const SyncMark& old) {
   HF_TRY_STATUS(old.segment->Seal(old.size));
   syncs_.fetch_add(1, std::memory_order_relaxed);
   CommitSync(old);
+  listing_rotated_ = true;
+  return ListRotated();
+}
+
+// The old file is sealed and durable: the one rotated to takes its place in the manifest.
+Status LogFiles::ListRotated() {
+  HF_CHECK(listing_rotated_);
   std::string name;
+  uint64_t file_id = 0;
   {
     const std::lock_guard lock(state_mutex_);
     name = name_;
+    file_id = newest_.segment->file_id();
   }
-  HF_TRY_STATUS(environment_.catalog->List(name));
+  HF_TRY_STATUS(environment_.catalog->List(name, file_id));
+  listing_rotated_ = false;
   const std::lock_guard lock(state_mutex_);
   HF_CHECK(rotation_ == Rotation::kSealing);
   sealing_ = {};
@@ -210,23 +224,45 @@ Status LogFiles::Recover() {
   const std::lock_guard files_lock(files_mutex_);
   const FlushGuard flush_guard(flush_lock_);
   HF_CHECK(failing());
+  auto status = Repair();
+  if (!status) return Fail(std::move(status).error(), false);
+  syncs_.fetch_add(1, std::memory_order_relaxed);
+  recoveries_.fetch_add(1, std::memory_order_relaxed);
+  return {};
+}
+
+// newest_, sealing_ and frames_ are read without the mutex here: only the flush and the sync role
+// change them, and this is both.
+Status LogFiles::Repair() {
+  if (repaired_.listing) return ListRepaired();
+  if (listing_rotated_) {
+    HF_TRY_STATUS(ListRotated());
+    const std::lock_guard lock(state_mutex_);
+    if (!frames_lost_) {
+      failing_.store(false, std::memory_order_release);
+      return {};
+    }
+  }
   AbortRotation();
-  // Both are safe to read without the mutex here: only the flush and the sync role change them.
   Segment& oldest = sealing_.segment != nullptr ? *sealing_.segment : *newest_.segment;
-  uint64_t cut_bytes = oldest.end() - synced_size_;
-  if (sealing_.segment != nullptr) cut_bytes += newest_.segment->end();
+  repaired_.cut_bytes = oldest.end() - synced_size_;
+  if (sealing_.segment != nullptr) repaired_.cut_bytes += newest_.segment->end();
   // A full disk gets the reserve back now: it was filled ahead for this. If that fails there may
   // still be room.
   static_cast<void>(oldest.CutZeros());
   static_cast<void>(newest_.segment->CutZeros());
-  const std::string name = environment_.catalog->NextName();
-  HF_CHECK(sealing_.segment == nullptr || name == name_);
-  auto fresh = WriteAgain(name);
-  if (!fresh) return NotRecovered(std::move(fresh).error());
-  if (auto status = SealAndList(oldest, name); !status) {
-    return NotRecovered(std::move(status).error());
-  }
-  Adopt(*std::move(fresh), name, cut_bytes);
+  repaired_.name = environment_.catalog->NextName();
+  HF_CHECK(sealing_.segment == nullptr || repaired_.name == name_);
+  repaired_.segment = HF_TRY(WriteAgain(repaired_.name));
+  HF_TRY_STATUS(oldest.Seal(synced_size_));
+  repaired_.listing = true;
+  return ListRepaired();
+}
+
+Status LogFiles::ListRepaired() {
+  HF_TRY_STATUS(environment_.catalog->List(repaired_.name, repaired_.segment->file_id()));
+  Adopt();
+  repaired_ = {};
   return {};
 }
 
@@ -243,12 +279,8 @@ Result<std::shared_ptr<Segment>> LogFiles::WriteAgain(const std::string& name) {
   return fresh;
 }
 
-Status LogFiles::SealAndList(Segment& oldest, const std::string& name) {
-  HF_TRY_STATUS(oldest.Seal(synced_size_));
-  return environment_.catalog->List(name);
-}
-
-void LogFiles::Adopt(std::shared_ptr<Segment> fresh, const std::string& name, uint64_t cut_bytes) {
+// Everything that was retained is durable in the repaired file.
+void LogFiles::Adopt() {
   LogPosition position = written();
   {
     const std::lock_guard lock(state_mutex_);
@@ -259,22 +291,20 @@ void LogFiles::Adopt(std::shared_ptr<Segment> fresh, const std::string& name, ui
       frame = frames_.back().number;
     }
     HF_CHECK(frame + 1 == next_frame_);
-    log_bytes_.fetch_add(fresh->end() - cut_bytes, std::memory_order_relaxed);
-    newest_ = {std::move(fresh), 0, frame, position};
-    newest_.size = newest_.segment->end();
+    newest_ = {repaired_.segment, repaired_.segment->end(), frame, position};
     sealing_ = {};
-    name_ = name;
+    name_ = repaired_.name;
     frames_.clear();
     synced_size_ = newest_.size;
     synced_frame_ = frame;
+    frames_lost_ = false;
+    log_bytes_.fetch_add(newest_.size - repaired_.cut_bytes, std::memory_order_relaxed);
     written_.store(position, std::memory_order_seq_cst);
     synced_.store(position, std::memory_order_seq_cst);
     unsynced_since_ns_.store(0, std::memory_order_relaxed);
     wants_fill_.store(true, std::memory_order_relaxed);
     failing_.store(false, std::memory_order_release);
   }
-  syncs_.fetch_add(1, std::memory_order_relaxed);
-  recoveries_.fetch_add(1, std::memory_order_relaxed);
   ring_.Release(position);
 }
 
@@ -301,10 +331,14 @@ Result<bool> LogFiles::Fill() {
     segment = newest_.segment;
   }
   bool sync_failed = false;
-  auto more = segment->FillAhead(fill_reserve_ + kFillMarginBytes, sync_failed);
+  auto more = segment->FillAhead(fill_reserve_ + fill_margin_, fill_piece_, sync_failed);
   // The kernel reports a lost page once, to whoever syncs next: it may have been a frame's.
-  if (!more && sync_failed) return Fail(std::move(more).error());
+  if (!more && sync_failed) return Fail(std::move(more).error(), true);
   const bool low = segment->FilledAhead() < fill_reserve_;
+  if (!more && low) {
+    const std::lock_guard lock(state_mutex_);
+    last_error_ = more.error();
+  }
   if (!more || !low) disk_low_.store(low, std::memory_order_release);
   if (more && !*more) wants_fill_.store(false, std::memory_order_relaxed);
   return more;
@@ -325,7 +359,7 @@ Status LogFiles::PrepareRotation() {
   const std::string name = environment_.catalog->NextName();
   auto fresh = HF_TRY(CreateSegment(PathOf(name)));
   bool sync_failed = false;
-  HF_TRY(fresh->FillAhead(1, sync_failed));
+  HF_TRY(fresh->FillAhead(1, fill_piece_, sync_failed));
   HF_TRY_STATUS(environment_.file_system->SyncDirectory(environment_.directory));
   const std::lock_guard lock(state_mutex_);
   if (failing()) return std::unexpected(last_error_);
@@ -376,19 +410,15 @@ void LogFiles::SetBase(uint64_t base_bytes, const RotationPoint& point) {
 
 // ---- state
 
-std::unexpected<Error> LogFiles::Fail(Error error) {
+std::unexpected<Error> LogFiles::Fail(Error error, bool frames_lost) {
   errors_.fetch_add(1, std::memory_order_relaxed);
   const std::lock_guard lock(state_mutex_);
   last_error_ = error;
+  frames_lost_ |= frames_lost;
   // Stays until the fill thread has filled the whole reserve again.
   if (error.code == ErrorCode::kNoSpace) disk_low_.store(true, std::memory_order_release);
   failing_.store(true, std::memory_order_release);
   return std::unexpected(std::move(error));
-}
-
-std::unexpected<Error> LogFiles::NotRecovered(Error error) {
-  HF_CHECK(failing());
-  return Fail(std::move(error));
 }
 
 Error LogFiles::last_error() const {

@@ -37,6 +37,8 @@ struct LogEnvironment {
   RandomSource* random = nullptr;  // for the ids of files
   SegmentCatalog* catalog = nullptr;
   std::string directory;  // exists
+  // Filled ahead beyond what the ring can hold: DEL, UNLINK and FLUSH may use it on a full disk.
+  uint64_t reserve_bytes = uint64_t{4} << 20;
 };
 
 // Where recovery ended.
@@ -138,14 +140,17 @@ class LogFiles {
   void CommitSync(const SyncMark& mark);
   void AbortRotation();
   Result<std::shared_ptr<Segment>> WriteAgain(const std::string& name);
-  Status SealAndList(Segment& oldest, const std::string& name);
-  void Adopt(std::shared_ptr<Segment> fresh, const std::string& name, uint64_t cut_bytes);
-  std::unexpected<Error> Fail(Error error);
-  std::unexpected<Error> NotRecovered(Error error);
+  Status ListRotated();
+  Status ListRepaired();
+  Status Repair();
+  void Adopt();
+  std::unexpected<Error> Fail(Error error, bool frames_lost);
 
   const LogEnvironment environment_;
   LogRing& ring_;
   const uint64_t fill_reserve_;  // filled space that retained bytes, DEL and FLUSH can count on
+  const uint64_t fill_margin_;   // filling stops at so much more
+  const uint64_t fill_piece_;
 
   // Held over slow work on the name of the next file: Recover, PrepareRotation, Close. Taken first;
   // then flush_lock_, then state_mutex_.
@@ -154,6 +159,17 @@ class LogFiles {
   FlushLock flush_lock_;  // the flush role; guards the next two
   uint64_t next_frame_ = 1;
   std::vector<std::string_view> parts_;
+
+  // Of the sync role. Once listing a file was tried, the manifest may name it: the file stays, and
+  // listing it is tried again before anything else.
+  bool listing_rotated_ = false;
+  struct Repaired {
+    std::shared_ptr<Segment> segment;  // null: none
+    std::string name;
+    uint64_t cut_bytes = 0;  // that the older files lost
+    bool listing = false;
+  };
+  Repaired repaired_;
 
   // Guards the block below. Held for moments only, never over I/O.
   mutable std::mutex state_mutex_;
@@ -165,6 +181,7 @@ class LogFiles {
   uint64_t synced_size_ = 0;  // of the oldest file not sealed: behind its last synced frame
   uint64_t synced_frame_ = 0;
   std::deque<Frame> frames_;  // not synced; the last one may be not, or half, written
+  bool frames_lost_ = false;  // while failing: not only the manifest could not be written
   Rotation rotation_ = Rotation::kIdle;
   RotationPoint point_;
   std::optional<Result<RotationPoint>> rotation_result_;

@@ -13,6 +13,7 @@ constexpr int64_t kSyncIntervalNs = 1'000 * kNsPerMs;  // everysec
 constexpr int64_t kStaleNs = 2'000 * kNsPerMs;
 constexpr int64_t kMinBackoffNs = 100 * kNsPerMs;
 constexpr int64_t kMaxBackoffNs = 2'000 * kNsPerMs;
+constexpr int kCloseAttempts = 3;
 constexpr std::chrono::milliseconds kWriterInterval{250};
 constexpr std::chrono::milliseconds kFillRetryInterval{500};  // while the disk is full
 constexpr std::chrono::seconds kFillIdleInterval{10};
@@ -66,19 +67,21 @@ Status LogWriter::Close() {
   closed_ = true;
   Stop();
   admission_.fetch_or(kClosed, std::memory_order_relaxed);
-  FlushLoop(false);
-  Status status;
-  if (files_.failing()) status = files_.Recover();
-  FlushLoop(false);
-  if (status) status = files_.Sync();
-  if (status) {
-    HF_CHECK(files_.synced() == ring_.tail());
-    status = files_.Close();
-  }
+  Status status = CloseFiles();
+  for (int i = 1; i < kCloseAttempts && !status; ++i) status = CloseFiles();
   UpdateCovered();
   NotifyProgress();
   watermark_.Close();
   return status;
+}
+
+Status LogWriter::CloseFiles() {
+  FlushLoop(false);
+  if (files_.failing()) HF_TRY_STATUS(files_.Recover());
+  FlushLoop(false);
+  HF_TRY_STATUS(files_.Sync());
+  HF_CHECK(files_.synced() == ring_.tail());
+  return files_.Close();
 }
 
 // ---- admission

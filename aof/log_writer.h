@@ -153,6 +153,7 @@ class LogWriter {
   explicit LogWriter(LogWriterOptions options);
   void Start();
   void Stop();
+  Status CloseFiles();
   LogPosition Checked(LogPosition position) {
     if (position >= ring_.full_at()) [[unlikely]]
       CloseAdmission();

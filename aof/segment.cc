@@ -10,7 +10,7 @@
 namespace holdfast::aof {
 namespace {
 
-constexpr size_t kFillBytes = size_t{1} << 20;
+constexpr uint64_t kPageBytes = 4096;
 constexpr size_t kZeroBytes = size_t{64} << 10;
 constexpr std::array<char, kZeroBytes> kZeros{};
 
@@ -69,14 +69,14 @@ uint64_t Segment::FilledAhead() const {
   return filled > end ? filled - end : 0;
 }
 
-Result<bool> Segment::FillAhead(uint64_t wanted, bool& sync_failed) {
+Result<bool> Segment::FillAhead(uint64_t wanted, uint64_t piece, bool& sync_failed) {
+  HF_CHECK(piece >= kPageBytes);
   sync_failed = false;
   {
     const std::lock_guard lock(fill_mutex_);
     if (sealed_.load(std::memory_order_acquire) || FilledAhead() >= wanted) return false;
     const uint64_t begin = filled_.load(std::memory_order_relaxed);
-    const uint64_t end =
-        (begin + kFillBytes) / kFillBytes * kFillBytes;  // whole blocks from then on
+    const uint64_t end = (begin + piece) / kPageBytes * kPageBytes;  // whole pages from then on
     std::vector<std::string_view> parts;
     for (uint64_t at = begin; at < end; at += parts.back().size()) {
       parts.emplace_back(kZeros.data(), std::min<uint64_t>(kZeroBytes, end - at));

@@ -34,9 +34,9 @@ class Segment {
   // payload. Moves end() only when everything was written.
   Status WriteFrame(const FrameHeader& header, std::span<std::string_view> parts);
   Status Sync() { return file_->Sync(); }
-  // Writes one more piece of zeros and syncs it. False: FilledAhead() is `wanted` or more already.
-  // `sync_failed` tells a failed sync (frames may be lost too) from a full disk.
-  Result<bool> FillAhead(uint64_t wanted, bool& sync_failed);
+  // Writes about `piece` more zeros and syncs them. False: FilledAhead() is `wanted` or more
+  // already. `sync_failed` tells a failed sync (frames may be lost too) from a full disk.
+  Result<bool> FillAhead(uint64_t wanted, uint64_t piece, bool& sync_failed);
   // Cuts the file to `size` (frames behind it and zeros go) and syncs it. Nothing can be written
   // to the segment afterwards. May be repeated after an error, with the same size.
   Status Seal(uint64_t size);
@@ -46,6 +46,7 @@ class Segment {
   // Behind the last whole frame.
   uint64_t end() const { return end_.load(std::memory_order_acquire); }
   uint64_t FilledAhead() const;
+  uint64_t file_id() const { return file_id_; }
 
  private:
   const std::unique_ptr<File> file_;

@@ -2,6 +2,7 @@
 // file part of the log.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "holdfast/result.h"
@@ -17,9 +18,10 @@ class SegmentCatalog {
   // same until that name is listed.
   virtual std::string NextName() = 0;
   // Makes `name`, the last NextName(), the newest file of the log: manifest written, renamed, its
-  // directory synced. The file exists and is synced. After an error it may be durable or not; the
-  // writer calls again, with the same name.
-  virtual Status List(const std::string& name) = 0;
+  // directory synced. The file exists and is synced; `file_id` is the one in its header. After an
+  // error it may be durable or not; the writer calls again with the same name and id, and does not
+  // replace the file before that worked.
+  virtual Status List(const std::string& name, uint64_t file_id) = 0;
 };
 
 }  // namespace holdfast::aof

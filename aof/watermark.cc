@@ -49,11 +49,14 @@ void Watermark::Remove(WatermarkListener& listener) {
 }
 
 bool Watermark::Park(WatermarkListener& listener, LogPosition position) {
-  listener.parked_.store(position, std::memory_order_seq_cst);
+  LogPosition before = listener.parked_.load(std::memory_order_seq_cst);
+  while (position < before &&
+         !listener.parked_.compare_exchange_weak(before, position, std::memory_order_seq_cst)) {
+  }
   if (Get() < position) return true;
-  // If the exchange finds nothing, the call is on its way (or was made): that counts as parked.
-  return listener.parked_.exchange(WatermarkListener::kNothing, std::memory_order_seq_cst) ==
-         WatermarkListener::kNothing;
+  if (position >= before) return false;  // an older position is parked, whose call may come
+  // If someone took the position out already, the call is on its way (or was made).
+  return !listener.parked_.compare_exchange_strong(position, before, std::memory_order_seq_cst);
 }
 
 void Watermark::AwaitAdmission(WatermarkListener& listener) {

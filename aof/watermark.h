@@ -39,8 +39,8 @@ class Watermark {
 
   void Add(WatermarkListener& listener);
   void Remove(WatermarkListener& listener);
-  // Asks for one call of OnLogProgress when `position`, the oldest that the listener waits for, is
-  // covered. False, and no call: it already is.
+  // Asks for one call of OnLogProgress when the oldest position that was parked since the last call
+  // is covered. False: `position` already is, and no call comes for it. By one thread per listener.
   bool Park(WatermarkListener& listener, LogPosition position);
   // One call when NotifyAdmission comes next. The caller looks again whether it is admitted after
   // this, and before it waits.

@@ -212,7 +212,8 @@ std::string SimulatedFileSystem::Replay::KeepUnits(const FileState& file, uint64
     const Operation& operation = *change.operation;
     if (operation.kind == Kind::kTruncate) {
       if (change.synced || random() % 2 == 0) content.resize(operation.offset);
-      largest = std::max(largest, operation.offset);
+      // A synced size supersedes the ones before it, whatever became of the data.
+      largest = change.synced ? operation.offset : std::max(largest, operation.offset);
       continue;
     }
     uint64_t at = operation.offset;

@@ -60,9 +60,9 @@ class TestCatalog final : public SegmentCatalog {
 
   static std::string Name(size_t number) { return "log." + std::to_string(number) + ".incr.aof"; }
   std::string NextName() override { return Name(Count() + 1); }
-  Status List(const std::string& name) override {
+  Status List(const std::string& name, uint64_t file_id) override {
     EXPECT_EQ(name, NextName());
-    const std::string lines = lines_ + name + "\n";
+    const std::string lines = lines_ + name + " " + std::to_string(file_id) + "\n";
     const std::string temporary = std::string(kManifestPath) + ".temp";
     auto file = HF_TRY(disk_.Open(temporary, {.write = true, .create = true}));
     HF_TRY_STATUS(file->Truncate(0));
@@ -73,6 +73,12 @@ class TestCatalog final : public SegmentCatalog {
     HF_TRY_STATUS(disk_.SyncDirectory(kLogDirectory));
     lines_ = lines;
     return {};
+  }
+  // The id that the manifest gives for the n-th file, 1 the first; 0: not listed.
+  uint64_t IdOf(size_t number) const {
+    const size_t at = lines_.find(Name(number) + " ");
+    if (at == std::string::npos) return 0;
+    return std::stoull(lines_.substr(at + Name(number).size() + 1));
   }
   size_t Count() const {
     return static_cast<size_t>(std::count(lines_.begin(), lines_.end(), '\n'));
@@ -106,6 +112,10 @@ inline ReadBack ReadLog(FileSystem& disk) {
     const auto file = ParseFileHeader(bytes);
     if (!file) {
       if (listed) result.damage = path + ": " + file.error().message;
+      break;
+    }
+    if (listed && catalog.IdOf(n) != file->header.file_id) {
+      result.damage = path + ": not the file that the manifest names";
       break;
     }
     size_t at = file->line_bytes;
@@ -143,8 +153,9 @@ class LogHarness {
   explicit LogHarness(FileSystem& disk, SyncPolicy policy = SyncPolicy::kEverysec,
                       uint64_t ring_bytes = LogRing::kMinBytes)
       : catalog(disk) {
-    static_cast<void>(disk.CreateDirectory(kLogDirectory));
-    options.environment = {&disk, &clock, &random, &catalog, kLogDirectory};
+    EXPECT_TRUE(disk.CreateDirectory(kLogDirectory));
+    EXPECT_TRUE(disk.SyncDirectory("/"));
+    options.environment = {&disk, &clock, &random, &catalog, kLogDirectory, uint64_t{64} << 10};
     options.policy = policy;
     options.ring_bytes = ring_bytes;
     options.background = false;

@@ -87,7 +87,8 @@ Outcome Executor::Execute(Session& session, const PreparedCommand& command, Repl
 void Executor::Call(Session& session, const PreparedCommand& command, ReplySink& reply) {
   const uint64_t started = cycles_.Ticks();
   const uint64_t errors = reply.errors();
-  if (store_.clients().Monitored() && !command.entry->Has(commands::kSkipMonitor)) [[unlikely]]
+  if (store_.clients().Monitored() && !command.entry->Has(commands::kSkipMonitor) &&
+      !command.entry->Has(commands::kAdmin)) [[unlikely]]
     FeedMonitors(session, command.args);
   std::span<const std::string_view> args = command.args;
   if (command.entry->Has(commands::kWrite)) args = MoveToBlocks(args);
@@ -110,10 +111,7 @@ void Executor::Account(const Session& session, const PreparedCommand& command, u
   commands::CommandStatistics& counts = statistics_.per_command[command.entry->index];
   counts.calls.Add(1);
   counts.nanoseconds.Add(nanoseconds);
-  const uint64_t microseconds = nanoseconds / 1000;
-  const auto bucket =
-      static_cast<size_t>(64 - __builtin_clzll(microseconds | 1)) - (microseconds == 0 ? 1 : 0);
-  counts.histogram[std::min(bucket, commands::kLatencyBuckets - 1)].Add(1);
+  counts.histogram[commands::LatencyBucket(nanoseconds)].Add(1);
   if (failed) {
     counts.failed.Add(1);
     statistics_.errors.Add(1);

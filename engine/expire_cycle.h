@@ -27,7 +27,7 @@ class ExpireCycle {
   void Start();
   void Stop();
   // DEBUG SET-ACTIVE-EXPIRE.
-  void SetActive(bool active) { active_.store(active, std::memory_order_relaxed); }
+  std::atomic<bool>& active() { return active_; }
 
  private:
   struct Due {

@@ -1,6 +1,10 @@
 #include "engine/store.h"
 
+#include <fmt/core.h>
+
+#include "engine/commands/authentication.h"
 #include "engine/expire_cycle.h"
+#include "engine/process_host.h"
 #include "engine/store_log.h"
 
 namespace holdfast {
@@ -8,11 +12,24 @@ namespace holdfast {
 using commands::CommandEntry;
 using commands::Session;
 
+namespace {
+
+// The name of one run of the store: 40 digits, as Redis has it.
+std::string RandomHex(RandomSource& random) {
+  std::string text;
+  while (text.size() < 40) text += fmt::format("{:016x}", random.NextRandom());
+  text.resize(40);
+  return text;
+}
+
+}  // namespace
+
 Store::Store(const StoreParts& parts) : parts_(parts), statistics_(table_.entry_count()) {}
 
 Result<std::unique_ptr<Store>> Store::Open(const StoreParts& parts) {
   std::unique_ptr<Store> store(new Store(parts));
   store->log_ = std::make_unique<StoreLog>(*store);
+  store->host_ = std::make_unique<ProcessHost>(*store);
   const memtable::HashSeed seed = HF_TRY(store->log_->OpenDirectory());
   store->keyspace_ = std::make_unique<keyspace::Keyspace>(keyspace::KeyspaceOptions{
       .seed = seed, .databases = static_cast<int>(parts.config->Integer("databases"))});
@@ -24,9 +41,13 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreParts& parts) {
                       .statistics = &store->statistics_,
                       .clock = parts.clock,
                       .random = parts.random,
-                      .started_ms = parts.clock->NowMs()};
+                      .host = store->host_.get(),
+                      .file_system = parts.file_system,
+                      .started_ms = parts.clock->NowMs(),
+                      .run_id = RandomHex(*parts.random)};
   HF_TRY_STATUS(store->log_->Recover());
   store->expire_cycle_ = std::make_unique<ExpireCycle>(*store);
+  store->services_.active_expire = &store->expire_cycle_->active();
   store->expire_cycle_->Start();
   return store;
 }
@@ -58,6 +79,8 @@ void Store::NoteDuration(const Session& session, const CommandEntry& entry,
 void Store::NoteSlow(const Session& session, std::span<const std::string_view> args, UnixMs now_ms,
                      int64_t elapsed_us) {
   std::string address = session.connection != nullptr ? session.connection->PeerAddress() : "";
+  std::vector<std::string_view> redacted;
+  if (commands::Redact(args, redacted)) args = redacted;
   statistics_.SlowlogAdd(args, now_ms, elapsed_us, std::move(address), session.shared.NameCopy(),
                          static_cast<size_t>(config().Integer("slowlog-max-len")));
 }

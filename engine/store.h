@@ -26,6 +26,7 @@ class LogWriter;
 }
 
 class ExpireCycle;
+class ProcessHost;
 class StoreLog;
 
 // What a store is made of; all outlive it.
@@ -89,6 +90,7 @@ class Store {
   std::unique_ptr<keyspace::Keyspace> keyspace_;
   std::unique_ptr<StoreLog> log_;
   aof::LogWriter* log_writer_ = nullptr;
+  std::unique_ptr<ProcessHost> host_;
   std::unique_ptr<ExpireCycle> expire_cycle_;
   commands::Services services_;
   commands::Session replay_session_;

@@ -26,6 +26,14 @@ void Clients::ForEach(const std::function<void(Session&)>& visit) {
   for (const auto& [id, session] : sessions_) visit(*session);
 }
 
+bool Clients::Visit(uint64_t id, const std::function<void(Session&)>& visit) {
+  const std::lock_guard lock(mutex_);
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return false;
+  visit(*found->second);
+  return true;
+}
+
 void Clients::Pause(PauseMode mode, UnixMs until_ms) {
   const std::lock_guard lock(mutex_);
   const PauseMode current = pause_mode_.load(std::memory_order_relaxed);

@@ -22,6 +22,8 @@ class Clients {
   void Remove(Session& session);
   // In order of id, under the registry's lock: `visit` must not call back into Clients.
   void ForEach(const std::function<void(Session&)>& visit);
+  // The same for one; false if there is none.
+  bool Visit(uint64_t id, const std::function<void(Session&)>& visit);
   size_t count() const { return count_.load(std::memory_order_relaxed); }
   uint64_t total_connections() const { return total_.load(std::memory_order_relaxed); }
   void ResetTotal() { total_.store(0, std::memory_order_relaxed); }

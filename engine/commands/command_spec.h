@@ -191,6 +191,7 @@ struct CommandSpec {
   std::span<const HistoryNote> history = {};
   std::string_view deprecated_since = {};
   std::string_view replaced_by = {};
+  bool syscmd = false;  // COMMAND DOCS: for the store's own tests and tools
 
   bool Has(CommandFlag flag) const { return (flags & flag) != 0; }
 };

@@ -6,9 +6,11 @@
 // Determinism). Lives on the stack of one execution.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <initializer_list>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "engine/commands/command_table.h"
@@ -21,10 +23,14 @@
 namespace holdfast::config {
 class Config;
 }
+namespace holdfast {
+class FileSystem;
+}
 
 namespace holdfast::commands {
 
 class Clients;
+class Host;
 class Persistence;
 class Statistics;
 
@@ -38,7 +44,11 @@ struct Services {
   Statistics* statistics = nullptr;
   Clock* clock = nullptr;
   RandomSource* random = nullptr;
+  Host* host = nullptr;
+  FileSystem* file_system = nullptr;           // CONFIG REWRITE
+  std::atomic<bool>* active_expire = nullptr;  // DEBUG SET-ACTIVE-EXPIRE
   UnixMs started_ms = 0;
+  std::string run_id;  // 40 hex digits, new at each start
 };
 
 struct CommandContext {

@@ -1,4 +1,4 @@
-// MONITOR's line about one command, ready to be sent: +<unix time> [<db> <address>] "arg" ...
+// What MONITOR shows of a command. Pure; any thread.
 #pragma once
 
 #include <span>
@@ -9,10 +9,11 @@
 
 namespace holdfast::commands {
 
-// `bytes` in double quotes with \n \r \t \a \b \" \\ and \xHH escapes, as Redis prints them.
-void AppendQuoted(std::string& out, std::string_view bytes);
-
+// A whole reply line: +1339518083.107412 [0 127.0.0.1:60866] "get" "key". Passwords are hidden.
 std::string MonitorLine(const Session& session, std::span<const std::string_view> args,
                         UnixMs now_ms);
+
+// Appends `text` in double quotes, with Redis's escapes.
+void AppendQuoted(std::string& out, std::string_view text);
 
 }  // namespace holdfast::commands

@@ -13,6 +13,8 @@ class Clock {
   virtual ~Clock() = default;
   // Milliseconds since 1970. Never goes backwards within one process (see SystemClock).
   virtual UnixMs NowMs() = 0;
+  // The same in microseconds, for what only shows the time (TIME).
+  virtual int64_t NowUs() { return NowMs() * 1000; }
   // Nanoseconds since an arbitrary start, monotonic.
   virtual int64_t MonotonicNs() = 0;
 };

@@ -1,0 +1,61 @@
+// INFO: which sections, in which order.
+#include "engine/commands/arguments.h"
+#include "engine/commands/info_sections.h"
+#include "engine/commands/server_handlers.h"
+
+namespace holdfast::commands {
+namespace {
+
+constexpr InfoField kClusterFields[] = {{"cluster_enabled", nullptr, "0"}};
+
+std::span<const InfoSection> Sections() {
+  static const InfoSection kSections[] = {
+      {"Server", true, ServerFields()},
+      {"Clients", true, ClientsFields()},
+      {"Memory", true, MemoryFields()},
+      {"Persistence", true, PersistenceFields(), AppendPersistenceLines},
+      {"Stats", true, StatsFields()},
+      {"Replication", true, ReplicationFields()},
+      {"CPU", true, CpuFields()},
+      {"Modules", true},
+      {"Commandstats", false, {}, AppendCommandLines},
+      {"Errorstats", true, {}, AppendErrorLines},
+      {"Latencystats", false, {}, AppendLatencyLines},
+      {"Cluster", true, kClusterFields},
+      {"Keyspace", true, {}, AppendKeyspaceLines},
+  };
+  return kSections;
+}
+
+bool Wanted(const InfoSection& section, std::span<const std::string_view> names) {
+  if (names.empty()) return section.by_default;
+  for (const std::string_view name : names) {
+    if (IsToken(name, "all") || IsToken(name, "everything")) return true;
+    if (IsToken(name, "default") && section.by_default) return true;
+    std::string lower(section.name);
+    for (char& c : lower) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+    if (IsToken(name, lower)) return true;
+  }
+  return false;
+}
+
+void AppendSection(const InfoSection& section, const InfoView& view, std::string& out) {
+  if (!out.empty()) out += "\r\n";
+  out.append("# ").append(section.name).append("\r\n");
+  AppendFields(section.fields, view, out);
+  if (section.lines != nullptr) section.lines(view, out);
+}
+
+}  // namespace
+
+void Info(CommandContext& ctx) {
+  const auto names = ctx.args.subspan(1);
+  const InfoView view = CollectInfo(ctx);
+  std::string text;
+  for (const InfoSection& section : Sections()) {
+    if (Wanted(section, names)) AppendSection(section, view, text);
+  }
+  ctx.reply.Verbatim("txt", text);
+}
+
+}  // namespace holdfast::commands

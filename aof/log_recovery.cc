@@ -94,11 +94,15 @@ class EndCutter {
     return {};
   }
 
+  // Frames that stand in the next file as well are cut off here.
+  uint64_t EndOf(size_t i) const {
+    const auto& again = reader_.written_again();
+    return again && again->source == i ? again->offset : states_[i].end;
+  }
+
   // Brings a file on the disk to what was read of it.
   Status Settle(size_t i) {
-    uint64_t end = states_[i].end;
-    const auto& again = reader_.written_again();
-    if (again && again->source == i) end = again->offset;
+    const uint64_t end = EndOf(i);
     const auto unsynced = std::ranges::find(reader_.unsynced(), i, &LogReader::Unsynced::source);
     const bool has_unsynced = unsynced != reader_.unsynced().end();
     if (end == states_[i].size && !has_unsynced && i != last_) return {};
@@ -121,7 +125,7 @@ class EndCutter {
     for (size_t i = 0; i <= last_; ++i) {
       if (!Kept(i)) continue;
       newest = i;
-      end_.log_bytes += states_[i].end;
+      end_.log_bytes += EndOf(i);
       if (!sources_[i].listed) end_.to_list.push_back(i);
     }
     if (!newest) return;
@@ -129,7 +133,7 @@ class EndCutter {
     if (!state.framed || state.plain_commands || sources_[*newest].base) return;
     end_.source = newest;
     end_.file_id = state.id;
-    end_.size = state.end;
+    end_.size = EndOf(*newest);
   }
 
   FileSystem& fs_;

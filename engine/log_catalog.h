@@ -1,0 +1,50 @@
+// Keeps the manifest of the store's log: which files make it up, in memory and on disk, always
+// switched by one atomic rename. Owned by the StoreLog; List comes from the log's sync thread,
+// ReplaceBase from the rewrite thread. After an error the file may say either: the same call is
+// made again before anything is removed.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "aof/manifest.h"
+#include "aof/segment_catalog.h"
+#include "holdfast/file_system.h"
+
+namespace holdfast {
+
+class LogCatalog final : public aof::SegmentCatalog {
+ public:
+  LogCatalog(FileSystem& file_system, std::string manifest_path, std::string append_filename,
+             aof::Manifest manifest)
+      : file_system_(file_system),
+        manifest_path_(std::move(manifest_path)),
+        append_filename_(std::move(append_filename)),
+        manifest_(std::move(manifest)) {}
+
+  std::string NextName() override;
+  Status List(const std::string& name, uint64_t file_id) override;
+
+  // Writes the manifest as it is in memory.
+  Status Write();
+  // The name that the next base will have.
+  std::string NextBaseName();
+  // One rename: `name` is the base, the first incremental file is `first_incremental`. Returns the
+  // names that are no longer part of the log and may be removed.
+  Result<std::vector<std::string>> ReplaceBase(const std::string& name, uint64_t file_id,
+                                               const std::string& first_incremental);
+
+ private:
+  int64_t NextSequence() const;
+  Status Switch(const aof::Manifest& manifest);
+
+  FileSystem& file_system_;
+  const std::string manifest_path_;
+  const std::string append_filename_;
+  std::mutex mutex_;
+  aof::Manifest manifest_;
+};
+
+}  // namespace holdfast

@@ -47,6 +47,8 @@ void Executor::BeginTurn() { now_ms_ = store_.clock().NowMs(); }
 
 void Executor::EndTurn() {
   cycles_.Calibrate();
+  if (!appended_) return;
+  appended_ = false;
   store_.FlushTurn();
 }
 
@@ -188,6 +190,7 @@ aof::LogPosition Executor::Commit(LockedShards& locks) {
   aof::LogPosition position = 0;
   if (!group_.Empty()) {
     position = group_.AppendTo(log, *slot_);
+    appended_ = true;
     locks.ForEachHeld([&](keyspace::Shard& shard) { shard.log_position = position; });
   } else if (locks.visited() || locks.HoldsGate()) {
     position = log.tail();
@@ -218,25 +221,45 @@ std::span<const std::string_view> Executor::MoveToBlocks(std::span<const std::st
 }
 
 Status Executor::Replay(int database, const PreparedCommand& command) {
-  HF_CHECK(command.entry != nullptr && command.entry->spec->handler != nullptr);
-  Session& session = store_.replay_session();
   LockedShards locks(store_.keyspace());
-  std::vector<KeyHandle> keys;
   if (command.entry->one_key) {
-    keys.push_back(command.key);
-    keys[0].database = database;
-    locks.LockOne(*command.key.shard);
-  } else if (command.entry->spec->locking == Locking::kKeys) {
-    CollectKeys(database, *command.entry, command.args, keys);
-    locks.LockKeys(keys);
-  } else if (command.entry->spec->locking == Locking::kGate) {
-    locks.LockGate();
+    KeyHandle key = command.key;
+    key.database = database;
+    locks.LockOne(*key.shard);
+    return ReplayLocked(database, command, {&key, 1}, locks);
   }
+  keys_.clear();
+  if (command.entry->spec->locking == Locking::kKeys)
+    CollectKeys(database, *command.entry, command.args, keys_);
+  if (command.entry->spec->locking == Locking::kGate) {
+    locks.LockGate();
+  } else {
+    locks.LockKeys(keys_);
+  }
+  return ReplayLocked(database, command, keys_, locks);
+}
+
+Status Executor::ReplayUnderGate(int database, const PreparedCommand& command) {
+  LockedShards held(store_.keyspace());
+  held.AssumeGate();
+  keys_.clear();
+  if (command.entry->spec->locking == Locking::kKeys)
+    CollectKeys(database, *command.entry, command.args, keys_);
+  Status replayed = ReplayLocked(database, command, keys_, held);
+  held.ForgetGate();
+  return replayed;
+}
+
+Status Executor::ReplayLocked(int database, const PreparedCommand& command,
+                              std::span<const KeyHandle> keys, LockedShards& locks) {
+  HF_CHECK(command.entry != nullptr && command.entry->spec->handler != nullptr);
+  if (replay_session_ == nullptr) replay_session_ = std::make_unique<Session>();
+  replay_session_->SetDatabase(database);
   KeyAccess access(store_.keyspace(), {.now_ms = now_ms_, .replaying = true});
   ErrorSink reply;
   CommandContext context{.args = command.args,
                          .entry = *command.entry,
-                         .session = session,
+                         .session = *replay_session_,
                          .reply = reply,
                          .now_ms = now_ms_,
                          .random = random_,

@@ -62,6 +62,8 @@ class Executor {
   // Log replay: applies one logged command without checks, log, expiry or reply. The error text, if
   // the command failed (damage, or a log of a newer version).
   Status Replay(int database, const PreparedCommand& command);
+  // The same while the caller holds the gate.
+  Status ReplayUnderGate(int database, const PreparedCommand& command);
 
   // The expire cycle's step: deletes the key if it is due, with a DEL in the log.
   bool DeleteExpired(int database, std::string_view name);
@@ -88,6 +90,8 @@ class Executor {
   void Invoke(commands::CommandContext& context);
   // Appends what was recorded; returns the log position that the reply depends on.
   aof::LogPosition Commit(keyspace::LockedShards& locks);
+  Status ReplayLocked(int database, const PreparedCommand& command,
+                      std::span<const keyspace::KeyHandle> keys, keyspace::LockedShards& locks);
   void CollectKeys(int database, const commands::CommandEntry& entry,
                    std::span<const std::string_view> args, std::vector<keyspace::KeyHandle>& keys);
   std::span<const std::string_view> MoveToBlocks(std::span<const std::string_view> args);
@@ -101,7 +105,9 @@ class Executor {
   CycleClock cycles_;
   SeededRandom random_;
   UnixMs now_ms_ = 0;
+  std::unique_ptr<commands::Session> replay_session_;  // made when needed
   aof::LogSlot* slot_ = nullptr;
+  bool appended_ = false;  // in this turn
   GroupBuffer group_;
   std::vector<keyspace::KeyHandle> keys_;
   std::vector<commands::KeyPosition> positions_;

@@ -78,7 +78,7 @@ bool Executor::Refused(Session& session, const PreparedCommand& command, ReplySi
     return true;
   }
   const bool writes = entry->Has(commands::kWrite);
-  if (writes && !entry->Has(commands::kFrees) && store_.WritesRefused()) [[unlikely]] {
+  if (writes && store_.WritesRefused(entry->Has(commands::kFrees))) [[unlikely]] {
     Reject(session, command, reply, store_.RefusalText());
     return true;
   }

@@ -31,17 +31,14 @@ Status LogCatalog::List(const std::string& name, uint64_t file_id) {
   const int64_t sequence = NextSequence();
   HF_CHECK(name == aof::IncrementalFileName(append_filename_, sequence));
   aof::Manifest changed = manifest_;
-  changed.incremental.push_back({.name = name,
-                                 .sequence = sequence,
-                                 .type = aof::LogFileType::kIncremental,
-                                 .id = file_id});
+  changed.incremental.push_back(
+      {.name = name, .sequence = sequence, .type = aof::LogFileType::kIncremental, .id = file_id});
   return Switch(changed);
 }
 
 std::string LogCatalog::NextBaseName() {
   const std::lock_guard lock(mutex_);
-  return aof::BaseFileName(append_filename_,
-                           manifest_.base ? manifest_.base->sequence + 1 : 1);
+  return aof::BaseFileName(append_filename_, manifest_.base ? manifest_.base->sequence + 1 : 1);
 }
 
 Result<std::vector<std::string>> LogCatalog::ReplaceBase(const std::string& name, uint64_t file_id,
@@ -54,9 +51,9 @@ Result<std::vector<std::string>> LogCatalog::ReplaceBase(const std::string& name
                                    .sequence = manifest_.base ? manifest_.base->sequence + 1 : 1,
                                    .type = aof::LogFileType::kBase,
                                    .id = file_id};
-  const auto first = std::find_if(
-      changed.incremental.begin(), changed.incremental.end(),
-      [&](const aof::LogFileEntry& entry) { return entry.name == first_incremental; });
+  const auto first =
+      std::find_if(changed.incremental.begin(), changed.incremental.end(),
+                   [&](const aof::LogFileEntry& entry) { return entry.name == first_incremental; });
   HF_CHECK(first != changed.incremental.end());
   for (auto old = changed.incremental.begin(); old != first; ++old) superseded.push_back(old->name);
   changed.incremental.erase(changed.incremental.begin(), first);

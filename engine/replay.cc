@@ -125,8 +125,7 @@ Status ResolveLogged(Store& store, PreparedCommand& command, int database, const
                                  "server cannot apply",
                                  file, offset, command.args[0].substr(0, 64), database));
   }
-  if (command.entry->one_key)
-    command.key = store.keyspace().Handle(database, command.args[1]);
+  if (command.entry->one_key) command.key = store.keyspace().Handle(database, command.args[1]);
   return {};
 }
 
@@ -151,8 +150,8 @@ Status ReplayLogUnderGate(Store& store, aof::LogReader& reader) {
       for (const aof::LogCommand& logged : batch.Commands(group)) {
         PreparedCommand command{.args = batch.Args(logged), .entry = nullptr, .key = {}};
         const int database = static_cast<int>(logged.database);
-        HF_TRY_STATUS(ResolveLogged(store, command, database,
-                                    reader.sources()[batch.source].path, group.offset));
+        HF_TRY_STATUS(ResolveLogged(store, command, database, reader.sources()[batch.source].path,
+                                    group.offset));
         HF_TRY_STATUS(executor.ReplayUnderGate(database, command));
       }
     }

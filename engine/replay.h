@@ -12,7 +12,7 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
+#include <string>
 
 #include "aof/log_reader.h"
 #include "holdfast/result.h"
@@ -20,6 +20,7 @@
 namespace holdfast {
 
 class Store;
+struct PreparedCommand;
 
 struct ReplayProgress {
   std::atomic<uint64_t> bytes{0};
@@ -33,6 +34,11 @@ struct ReplayOptions {
 
 // Reads until the reader ends; its verdict is the caller's to judge.
 Status ReplayLog(Store& store, aof::LogReader& reader, const ReplayOptions& options);
+
+// Finds the command's row and, for the common ones, its key. kUnsupported, naming file and offset,
+// if it cannot be applied here.
+Status ResolveLogged(Store& store, PreparedCommand& command, int database, const std::string& file,
+                     uint64_t offset);
 
 // The same on the calling thread alone, which holds the gate (DEBUG LOADAOF).
 Status ReplayLogUnderGate(Store& store, aof::LogReader& reader);

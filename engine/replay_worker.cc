@@ -68,8 +68,7 @@ void ReplayWorker::Apply(Executor& executor, const ReplayShare& share) {
 }
 
 // After an error nothing more is applied, but every rendezvous is still kept: others wait there.
-void ReplayWorker::ApplyItem(Executor& executor, const ReplayShare& share,
-                             const ReplayItem& item) {
+void ReplayWorker::ApplyItem(Executor& executor, const ReplayShare& share, const ReplayItem& item) {
   if (item.rendezvous != nullptr && !item.rendezvous->Arrive()) return item.rendezvous->Await();
   if (!failed()) {
     if (Status applied = executor.Replay(item.database, item.command); !applied) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "aof/log_batch.h"
+#include "aof/log_reader.h"
 #include "engine/executor.h"
 
 namespace holdfast {
@@ -34,7 +35,7 @@ class Rendezvous {
 struct ReplayItem {
   PreparedCommand command;
   int database = 0;
-  uint64_t offset = 0;                    // of its group, for errors
+  uint64_t offset = 0;                     // of its group, for errors
   std::shared_ptr<Rendezvous> rendezvous;  // null: this worker's alone
 };
 

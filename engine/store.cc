@@ -2,6 +2,10 @@
 
 #include <fmt/core.h>
 
+#include <chrono>
+#include <thread>
+
+#include "aof/log_writer.h"
 #include "engine/commands/authentication.h"
 #include "engine/expire_cycle.h"
 #include "engine/process_host.h"
@@ -57,6 +61,35 @@ Store::~Store() { static_cast<void>(Close()); }
 Status Store::Close() {
   expire_cycle_.reset();
   return log_ != nullptr ? log_->Close() : Status{};
+}
+
+void Store::FlushTurn() {
+  if (log_writer_ != nullptr) log_writer_->FlushTurn();
+}
+
+bool Store::LogAdmits() const {
+  if (log_writer_ == nullptr) return true;
+  return log_writer_->Admits() && !log_->Congested();
+}
+
+bool Store::WritesRefused(bool frees) const {
+  if (log_writer_ == nullptr || log_writer_->Admits()) [[likely]]
+    return false;
+  return log_writer_->Admission(frees) == aof::AdmissionState::kRefused;
+}
+
+std::string Store::RefusalText() const {
+  return log_writer_ != nullptr ? log_writer_->RefusalReason() : std::string();
+}
+
+void Store::WaitUntilAdmitted() {
+  // Pauses and a slow rewrite have no one to wake their waiters: look again soon.
+  std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+Status Store::WaitForLog(uint64_t position) {
+  if (log_writer_ == nullptr || log_writer_->covered() >= position) return {};
+  return log_writer_->WaitFor(position);
 }
 
 void Store::NoteDuration(const Session& session, const CommandEntry& entry,

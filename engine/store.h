@@ -16,6 +16,7 @@
 #include "engine/config/config.h"
 #include "holdfast/clock.h"
 #include "holdfast/file_system.h"
+#include "holdfast/logger.h"
 #include "holdfast/random.h"
 #include "holdfast/result.h"
 
@@ -35,6 +36,7 @@ struct StoreParts {
   Clock* clock = nullptr;
   RandomSource* random = nullptr;
   FileSystem* file_system = nullptr;
+  Logger* logger = nullptr;  // may be null
 };
 
 class Store {
@@ -53,7 +55,6 @@ class Store {
   commands::Clients& clients() { return clients_; }
   commands::Statistics& statistics() { return statistics_; }
   commands::Services& services() { return services_; }
-  commands::Session& replay_session() { return replay_session_; }
   Clock& clock() { return *parts_.clock; }
   RandomSource& random() { return *parts_.random; }
   FileSystem& file_system() { return *parts_.file_system; }
@@ -62,9 +63,12 @@ class Store {
   // Null when the log is off.
   aof::LogWriter* log_writer() const { return log_writer_; }
   void set_log_writer(aof::LogWriter* writer) { log_writer_ = writer; }
+  // By an executing thread at the end of a turn.
   void FlushTurn();
+  // False: writes wait for a while (the backlog is full, a rewrite cannot keep up).
   bool LogAdmits() const;
-  bool WritesRefused() const;
+  // True: writes are answered with RefusalText (the log cannot be written).
+  bool WritesRefused(bool frees) const;
   std::string RefusalText() const;
   // For callers without an event loop: sleeps until a parked command should be tried again.
   void WaitUntilAdmitted();
@@ -75,6 +79,10 @@ class Store {
   void set_loading(bool loading) { loading_.store(loading, std::memory_order_relaxed); }
 
   // Slow log and latency monitor.
+  // To the operator's log; nowhere if the store was given none.
+  void Report(LogLevel level, std::string_view line) {
+    if (parts_.logger != nullptr) parts_.logger->Write(level, line);
+  }
   void NoteDuration(const commands::Session& session, const commands::CommandEntry& entry,
                     std::span<const std::string_view> args, UnixMs now_ms, uint64_t nanoseconds);
 
@@ -93,7 +101,6 @@ class Store {
   std::unique_ptr<ProcessHost> host_;
   std::unique_ptr<ExpireCycle> expire_cycle_;
   commands::Services services_;
-  commands::Session replay_session_;
   std::atomic<bool> loading_{false};
 };
 

@@ -1,34 +1,192 @@
 #include "engine/store_log.h"
 
+#include <fmt/core.h>
+
+#include <chrono>
+#include <cstring>
+
+#include "aof/log_recovery.h"
+#include "aof/log_writer.h"
+#include "engine/log_catalog.h"
+#include "engine/log_rewrite.h"
 #include "engine/store.h"
+#include "holdfast/check.h"
 
 namespace holdfast {
+namespace {
+
+constexpr uint64_t kMaxRingBytes = uint64_t{64} << 20;
+constexpr char kLockName[] = "holdfast.lock";
+
+uint64_t RingBytes(const config::Config& config) {
+  const auto budget_bytes = static_cast<uint64_t>(config.Integer("maxmemory"));
+  return budget_bytes == 0 ? kMaxRingBytes : std::min(kMaxRingBytes, budget_bytes / 16);
+}
+
+memtable::HashSeed SeedOf(const aof::HashKey& key) {
+  memtable::HashSeed seed;
+  std::memcpy(&seed.k0, key.data(), sizeof(seed.k0));
+  std::memcpy(&seed.k1, key.data() + sizeof(seed.k0), sizeof(seed.k1));
+  return seed;
+}
+
+aof::HashKey RandomHashKey(RandomSource& random) {
+  aof::HashKey key;
+  const uint64_t words[] = {random.NextRandom(), random.NextRandom()};
+  std::memcpy(key.data(), words, sizeof(words));
+  return key;
+}
+
+}  // namespace
+
+aof::SyncPolicy StoreLog::Policy() const {
+  switch (store_.config().Enum<config::AppendFsync>("appendfsync")) {
+    case config::AppendFsync::kAlways:
+      return aof::SyncPolicy::kAlways;
+    case config::AppendFsync::kNo:
+      return aof::SyncPolicy::kNo;
+    case config::AppendFsync::kEverysec:
+      return aof::SyncPolicy::kEverysec;
+  }
+  return aof::SyncPolicy::kEverysec;
+}
+
+StoreLog::StoreLog(Store& store) : store_(store) {}
+StoreLog::~StoreLog() = default;
+
+std::string StoreLog::LogDirectory() const {
+  return aof::JoinPath(store_.config().Text("dir"), store_.config().Text("appenddirname"));
+}
+
+Status StoreLog::LockDirectory() {
+  const std::string directory = store_.config().Text("dir");
+  FileSystem& files = store_.file_system();
+  HF_TRY_STATUS(files.CreateDirectory(directory));
+  directory_lock_ = HF_TRY(files.Lock(aof::JoinPath(directory, kLockName)));
+  return {};
+}
+
+// Redis before 7 kept one file beside everything else: it becomes the base of a new directory, as
+// Redis 7 does it.
+Status StoreLog::AdoptSingleFile() {
+  FileSystem& files = store_.file_system();
+  const std::string directory = store_.config().Text("dir");
+  const std::string name = store_.config().Text("appendfilename");
+  const std::string target = aof::JoinPath(LogDirectory(), name);
+  const std::string source = aof::JoinPath(directory, name);
+  if (HF_TRY(files.Exists(source))) {
+    HF_TRY_STATUS(files.Rename(source, target));
+    HF_TRY_STATUS(files.SyncDirectory(LogDirectory()));
+    HF_TRY_STATUS(files.SyncDirectory(directory));
+  }
+  location_->manifest.base =
+      aof::LogFileEntry{.name = name, .sequence = 1, .type = aof::LogFileType::kBase, .id = {}};
+  location_->sources = HF_TRY(aof::SourcesOf(files, location_->manifest, LogDirectory(), name));
+  return {};
+}
+
+Status StoreLog::ReadLocation() {
+  FileSystem& files = store_.file_system();
+  const config::Config& config = store_.config();
+  location_ = std::make_unique<aof::LogLocation>(HF_TRY(aof::LocateLog(
+      files, config.Text("dir"), config.Text("appenddirname"), config.Text("appendfilename"))));
+  HF_TRY_STATUS(files.CreateDirectory(LogDirectory()));
+  HF_TRY_STATUS(files.SyncDirectory(config.Text("dir")));
+  if (!location_->has_manifest && !location_->sources.empty()) HF_TRY_STATUS(AdoptSingleFile());
+  if (!location_->manifest.hash_key) location_->manifest.hash_key = RandomHashKey(store_.random());
+  const std::string manifest_path =
+      aof::JoinPath(LogDirectory(), aof::ManifestFileName(config.Text("appendfilename")));
+  catalog_ = std::make_unique<LogCatalog>(files, manifest_path, config.Text("appendfilename"),
+                                          location_->manifest);
+  return {};
+}
 
 Result<memtable::HashSeed> StoreLog::OpenDirectory() {
-  if (store_.config().Bool("appendonly"))
-    return MakeError(ErrorCode::kUnsupported, "the log is not connected yet: appendonly no");
   last_save_ms_ = store_.clock().NowMs();
-  return memtable::HashSeed{store_.random().NextRandom(), store_.random().NextRandom()};
+  if (!store_.config().Bool("appendonly"))
+    return memtable::HashSeed{store_.random().NextRandom(), store_.random().NextRandom()};
+  HF_TRY_STATUS(LockDirectory());
+  HF_TRY_STATUS(ReadLocation());
+  return SeedOf(*location_->manifest.hash_key);
 }
 
-Status StoreLog::Recover() { return {}; }
-Status StoreLog::Close() { return {}; }
-commands::LogFigures StoreLog::Log() const { return {}; }
-commands::LoadFigures StoreLog::Load() const { return {}; }
-Result<std::string> StoreLog::StartRewrite() {
-  return MakeError(ErrorCode::kUnavailable, "ERR the log is off");
+Status StoreLog::Recover() {
+  if (catalog_ == nullptr) return {};
+  store_.set_loading(true);
+  load_started_ms_ = store_.clock().NowMs();
+  aof::LogEnd end;
+  if (!location_->sources.empty()) HF_TRY_STATUS(ReplayAndCut(end));
+  HF_TRY_STATUS(aof::RemoveTemporaryFiles(store_.file_system(), LogDirectory(),
+                                          store_.config().Text("appendfilename")));
+  // The hash key and what Redis wrote become ours with the first manifest of ours.
+  HF_TRY_STATUS(catalog_->Write());
+  HF_TRY_STATUS(OpenWriter(end));
+  store_.set_loading(false);
+  maintenance_ = std::thread([this] { RunMaintenance(); });
+  return {};
 }
-Status StoreLog::SetLogEnabled(bool) { return {}; }
-void StoreLog::LogPolicyChanged() {}
-Status StoreLog::Reload() { return MakeError(ErrorCode::kUnavailable, "ERR the log is off"); }
-bool StoreLog::RequestShutdown(const commands::ShutdownRequest&) { return false; }
-bool StoreLog::AbortShutdown() { return false; }
 
-void Store::FlushTurn() {}
-bool Store::LogAdmits() const { return true; }
-bool Store::WritesRefused() const { return false; }
-std::string Store::RefusalText() const { return ""; }
-void Store::WaitUntilAdmitted() {}
-Status Store::WaitForLog(uint64_t) { return {}; }
+Status StoreLog::ReplayAndCut(aof::LogEnd& end) {
+  FileSystem& files = store_.file_system();
+  aof::LogReader reader(files, location_->sources);
+  HF_TRY_STATUS(ReplayLog(store_, reader, {.workers = 0, .progress = &progress_}));
+  const aof::LogVerdict& verdict = reader.verdict();
+  if (verdict.kind == aof::LogVerdict::Kind::kDamage)
+    return MakeError(ErrorCode::kCorruption, verdict.Text());
+  if (verdict.kind == aof::LogVerdict::Kind::kTorn) {
+    if (!store_.config().Bool("aof-load-truncated"))
+      return MakeError(ErrorCode::kCorruption,
+                       verdict.Text() + " (aof-load-truncated is off: not cut)");
+    store_.Report(LogLevel::kWarning, verdict.Text() + "; cut there");
+  }
+  end = HF_TRY(aof::CutTornEnd(files, reader));
+  for (const std::string& side : end.side_files)
+    store_.Report(LogLevel::kWarning, "what was cut is kept in " + side);
+  for (const size_t source : end.to_list) {
+    const std::string& path = location_->sources[source].path;
+    HF_TRY_STATUS(catalog_->List(path.substr(path.rfind('/') + 1), reader.states()[source].id));
+  }
+  return {};
+}
+
+Status StoreLog::OpenWriter(const aof::LogEnd& end) {
+  aof::LogStart start{.name = {},
+                      .file_id = end.file_id,
+                      .size = end.size,
+                      .next_frame = end.next_frame,
+                      .term = end.term,
+                      .log_bytes = end.log_bytes};
+  if (end.source) {
+    const std::string& path = location_->sources[*end.source].path;
+    start.name = path.substr(path.rfind('/') + 1);
+  }
+  writer_ = HF_TRY(aof::LogWriter::Open({.environment = {.file_system = &store_.file_system(),
+                                                         .clock = &store_.clock(),
+                                                         .random = &store_.random(),
+                                                         .catalog = catalog_.get(),
+                                                         .directory = LogDirectory()},
+                                         .policy = Policy(),
+                                         .ring_bytes = RingBytes(store_.config()),
+                                         .base_bytes = end.log_bytes},
+                                        start));
+  store_.set_log_writer(writer_.get());
+  return {};
+}
+
+Status StoreLog::Close() {
+  if (writer_ == nullptr) return {};
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+    if (rewrite_ != nullptr) rewrite_->Cancel();
+  }
+  wake_.notify_all();
+  if (maintenance_.joinable()) maintenance_.join();
+  Status closed = writer_->Close();
+  store_.set_log_writer(nullptr);
+  writer_.reset();
+  directory_lock_.reset();
+  return closed;
+}
 
 }  // namespace holdfast

@@ -3,28 +3,49 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <thread>
 
 #include "engine/commands/persistence.h"
+#include "engine/replay.h"
 #include "holdfast/file_system.h"
 #include "holdfast/result.h"
 #include "memtable/key.h"
 
 namespace holdfast {
 
+namespace aof {
+class LogWriter;
+enum class SyncPolicy;
+struct LogEnd;
+struct LogLocation;
+}  // namespace aof
+
+class LogCatalog;
+class LogRewrite;
 class Store;
 
 class StoreLog final : public commands::Persistence {
  public:
-  explicit StoreLog(Store& store) : store_(store) {}
-  ~StoreLog() override = default;
+  explicit StoreLog(Store& store);
+  ~StoreLog() override;
 
   // Opening, in this order, by one thread, before anything else runs. OpenDirectory locks the data
   // directory and returns the data set's hash seed (a fresh one without a directory).
   Result<memtable::HashSeed> OpenDirectory();
   Status Recover();
+  // Nobody appends any more. Ends the rewrite, writes and syncs everything.
   Status Close();
+
+  // True if the rewrite under way cannot keep up: writers wait before their locks.
+  bool Congested() const { return congested_.load(std::memory_order_relaxed); }
+  // Called, by whichever thread asks, when SHUTDOWN wants the process to end. Set before serving.
+  using ShutdownHandler = std::function<bool(const commands::ShutdownRequest&)>;
+  void set_shutdown_handler(ShutdownHandler handler) { shutdown_ = std::move(handler); }
 
   commands::LogFigures Log() const override;
   commands::LoadFigures Load() const override;
@@ -34,12 +55,43 @@ class StoreLog final : public commands::Persistence {
   void LogPolicyChanged() override;
   Status Reload() override;
   bool RequestShutdown(const commands::ShutdownRequest& request) override;
-  bool AbortShutdown() override;
+  bool AbortShutdown() override { return false; }
 
  private:
+  aof::SyncPolicy Policy() const;
+  Status LockDirectory();
+  Status ReadLocation();
+  Status AdoptSingleFile();
+  Status ReplayAndCut(aof::LogEnd& end);
+  Status OpenWriter(const aof::LogEnd& end);
+  void RunMaintenance();
+  void RewriteOnce();
+  bool GrownEnough() const;
+  std::string LogDirectory() const;
+
   Store& store_;
   std::unique_ptr<FileLock> directory_lock_;
+  std::unique_ptr<aof::LogLocation> location_;
+  std::unique_ptr<LogCatalog> catalog_;
+  std::unique_ptr<aof::LogWriter> writer_;
+  ShutdownHandler shutdown_;
   std::atomic<UnixMs> last_save_ms_{0};
+
+  ReplayProgress progress_;
+  std::atomic<UnixMs> load_started_ms_{0};
+  std::atomic<uint64_t> load_total_bytes_{0};
+
+  std::thread maintenance_;
+  mutable std::mutex mutex_;  // guards the block below
+  std::condition_variable wake_;
+  bool stop_ = false;
+  bool rewrite_wanted_ = false;
+  LogRewrite* rewrite_ = nullptr;  // while one runs
+  UnixMs rewrite_started_ms_ = 0;
+  int64_t last_rewrite_seconds_ = -1;
+  bool last_rewrite_ok_ = true;
+  uint64_t rewrites_ = 0;
+  std::atomic<bool> congested_{false};
 };
 
 }  // namespace holdfast

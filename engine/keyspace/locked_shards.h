@@ -32,6 +32,10 @@ class LockedShards {
   void LockKeys(std::span<const KeyHandle> keys);
   void LockGate();
   void Release();
+  // The calling thread holds the gate through another LockedShards: this one stands for it, and
+  // forgets it before it goes.
+  void AssumeGate() { gate_ = true; }
+  void ForgetGate() { gate_ = false; }
 
   bool Holds(const Shard& shard) const {
     return gate_ || single_ == &shard ||

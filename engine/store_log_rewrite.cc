@@ -1,0 +1,156 @@
+// The StoreLog's running life: rewriting by request or growth, figures, reload.
+#include <fmt/core.h>
+
+#include <chrono>
+
+#include "aof/log_recovery.h"
+#include "aof/log_writer.h"
+#include "engine/log_catalog.h"
+#include "engine/log_rewrite.h"
+#include "engine/store.h"
+#include "engine/store_log.h"
+#include "holdfast/check.h"
+
+namespace holdfast {
+namespace {
+
+constexpr auto kLookPause = std::chrono::milliseconds(100);
+constexpr int64_t kMsPerSecond = 1000;
+
+}  // namespace
+
+bool StoreLog::GrownEnough() const {
+  const auto percentage =
+      static_cast<uint64_t>(store_.config().Integer("auto-aof-rewrite-percentage"));
+  const auto least = static_cast<uint64_t>(store_.config().Integer("auto-aof-rewrite-min-size"));
+  if (percentage == 0) return false;
+  const aof::LogStats stats = writer_->Stats();
+  if (stats.current_bytes < least) return false;
+  const uint64_t base = std::max<uint64_t>(stats.base_bytes, 1);
+  return stats.current_bytes >= base && (stats.current_bytes - base) * 100 / base >= percentage;
+}
+
+void StoreLog::RunMaintenance() {
+  while (true) {
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, kLookPause, [this] { return stop_ || rewrite_wanted_; });
+      if (stop_) return;
+      if (!rewrite_wanted_ && (!last_rewrite_ok_ || !GrownEnough())) continue;
+    }
+    RewriteOnce();
+  }
+}
+
+void StoreLog::RewriteOnce() {
+  LogRewrite rewrite({.store = &store_,
+                      .writer = writer_.get(),
+                      .catalog = catalog_.get(),
+                      .directory = LogDirectory(),
+                      .append_filename = store_.config().Text("appendfilename")},
+                     congested_);
+  {
+    const std::lock_guard lock(mutex_);
+    rewrite_wanted_ = false;
+    rewrite_ = &rewrite;
+    rewrite_started_ms_ = store_.clock().NowMs();
+  }
+  store_.Report(LogLevel::kNotice, "Background append only file rewriting started");
+  const Status done = rewrite.Run();
+  congested_.store(false, std::memory_order_relaxed);
+  const std::lock_guard lock(mutex_);
+  rewrite_ = nullptr;
+  last_rewrite_seconds_ = (store_.clock().NowMs() - rewrite_started_ms_) / kMsPerSecond;
+  ++rewrites_;
+  if (done) {
+    last_rewrite_ok_ = true;
+    last_save_ms_ = store_.clock().NowMs();
+    store_.Report(LogLevel::kNotice, "Background AOF rewrite finished successfully");
+    return;
+  }
+  // A FLUSH made the walk pointless: the next one is short.
+  const bool again = done.error().code == ErrorCode::kUnavailable && !stop_;
+  last_rewrite_ok_ = again;
+  rewrite_wanted_ = again;
+  store_.Report(
+      LogLevel::kWarning,
+      fmt::format("AOF rewrite {}: {}", again ? "starts again" : "failed", done.error().message));
+}
+
+Result<std::string> StoreLog::StartRewrite() {
+  if (writer_ == nullptr)
+    return MakeError(ErrorCode::kUnavailable, "ERR Can't rewrite the append only file: it is off");
+  const std::lock_guard lock(mutex_);
+  if (rewrite_ != nullptr || rewrite_wanted_)
+    return MakeError(ErrorCode::kBusy,
+                     "ERR Background append only file rewriting already in progress");
+  rewrite_wanted_ = true;
+  last_rewrite_ok_ = true;
+  wake_.notify_all();
+  return "Background append only file rewriting started";
+}
+
+commands::LogFigures StoreLog::Log() const {
+  commands::LogFigures figures;
+  figures.changes_since_save = store_.statistics().Sum().changes;
+  if (writer_ == nullptr) return figures;
+  const aof::LogStats stats = writer_->Stats();
+  figures.enabled = true;
+  figures.last_write_ok = stats.last_write_ok;
+  figures.current_bytes = stats.current_bytes;
+  figures.base_bytes = stats.base_bytes;
+  figures.pending_bytes = stats.pending_bytes;
+  figures.unsynced_bytes = stats.retained_bytes;
+  figures.delayed_syncs = stats.delayed_syncs;
+  figures.syncs = stats.syncs;
+  const std::lock_guard lock(mutex_);
+  figures.rewrite_in_progress = rewrite_ != nullptr;
+  figures.rewrite_scheduled = rewrite_wanted_;
+  figures.last_rewrite_seconds = last_rewrite_seconds_;
+  if (rewrite_ != nullptr)
+    figures.current_rewrite_seconds = (store_.clock().NowMs() - rewrite_started_ms_) / kMsPerSecond;
+  figures.last_rewrite_ok = last_rewrite_ok_;
+  figures.rewrites = rewrites_;
+  return figures;
+}
+
+commands::LoadFigures StoreLog::Load() const {
+  return {.loading = store_.loading(),
+          .started_ms = load_started_ms_.load(std::memory_order_relaxed),
+          .total_bytes = load_total_bytes_.load(std::memory_order_relaxed),
+          .loaded_bytes = progress_.bytes.load(std::memory_order_relaxed),
+          .loaded_keys = progress_.commands.load(std::memory_order_relaxed)};
+}
+
+void StoreLog::LogPolicyChanged() {
+  if (writer_ != nullptr) writer_->SetPolicy(Policy());
+}
+
+Status StoreLog::SetLogEnabled(bool enabled) {
+  if (enabled == (writer_ != nullptr)) return {};
+  return MakeError(ErrorCode::kUnsupported, "appendonly can be changed at start only");
+}
+
+// Under the gate everything logged so far is written, the keyspace emptied and read back.
+Status StoreLog::Reload() {
+  if (writer_ == nullptr)
+    return MakeError(ErrorCode::kUnavailable, "ERR there is no log to load from");
+  FileSystem& files = store_.file_system();
+  keyspace::LockedShards gate(store_.keyspace());
+  gate.LockGate();
+  HF_TRY_STATUS(writer_->WaitFor(writer_->tail()));
+  const aof::LogLocation location = HF_TRY(aof::LocateLog(files, store_.config().Text("dir"),
+                                                          store_.config().Text("appenddirname"),
+                                                          store_.config().Text("appendfilename")));
+  for (int i = 0; i < store_.keyspace().databases(); ++i) store_.keyspace().Flush(gate, i, false);
+  aof::LogReader reader(files, location.sources);
+  HF_TRY_STATUS(ReplayLogUnderGate(store_, reader));
+  if (reader.verdict().kind == aof::LogVerdict::Kind::kSound) return {};
+  return MakeError(ErrorCode::kCorruption, reader.verdict().Text());
+}
+
+bool StoreLog::RequestShutdown(const commands::ShutdownRequest& request) {
+  return shutdown_ && shutdown_(request);
+}
+
+}  // namespace holdfast

@@ -36,6 +36,27 @@ def _lost(why):
     return LOST + str(why).encode() + b">"
 
 
+_CONTAINERS = (b"CLIENT", b"CONFIG", b"COMMAND", b"OBJECT", b"DEBUG", b"MEMORY", b"SLOWLOG",
+               b"LATENCY")
+_QUOTED = re.compile(rb"'[^']*'?")
+
+
+def signature(mismatch):
+    """Mismatches of one cause share it: command, subcommand and the two kinds of reply."""
+    command = mismatch.command or [b"?"]
+    name = command[0].upper()[:20]
+    sub = command[1].upper()[:20] if name in _CONTAINERS and len(command) > 1 else b""
+    if name == b"DATA":
+        sub = re.sub(rb"\d+", b"N", b" ".join(command[1:3]))
+    return (name, sub, _kind(mismatch.reference), _kind(mismatch.subject))
+
+
+def _kind(reply):
+    if reply[:1] == b"-":
+        return _QUOTED.sub(b"..", reply)[:60]
+    return reply[:3] if reply[:3] in (b"$-1", b"*-1") else reply[:1]
+
+
 def _shorten(raw):
     text = repr(bytes(raw))[1:]
     return text if len(text) < 700 else "%s ... (%d bytes)" % (text[:700], len(raw))
@@ -118,8 +139,9 @@ class Side:
 class Comparison:
     """The pair of servers. Counts what it compared."""
 
-    def __init__(self, reference, subject, subject_port=None):
+    def __init__(self, reference, subject, subject_port=None, skip=()):
         self.sides = (Side(reference), Side(subject, subject_port))
+        self.skip = skip
         self.queued = {}
         self.commands = 0
         self.equal = 0
@@ -161,14 +183,15 @@ class Comparison:
         found += self.compare_data(len(steps) - 1)
         return found
 
-    def first_mismatch(self, steps, with_data):
+    def first_mismatch(self, steps, with_data, known=()):
+        """The first mismatch whose signature is not known yet."""
         self.reset(restore_config=True)
         for number, step in enumerate(steps):
-            found = self._run_step(number, step)
-            if found:
-                return found[0]
+            for mismatch in self._run_step(number, step):
+                if signature(mismatch) not in known:
+                    return mismatch
         found = self.compare_data(len(steps) - 1) if with_data else []
-        return found[0] if found else None
+        return next((m for m in found if signature(m) not in known), None)
 
     def _run_step(self, number, step):
         self.commands += len(step.commands) or 1
@@ -294,7 +317,7 @@ class Comparison:
                                                             if key in KEYS]
         for key in chosen:
             commands += [[b"TYPE", key], [b"GET", key], [b"PTTL", key], [b"OBJECT", b"ENCODING", key],
-                         [b"DUMP", key], [b"STRLEN", key]]
+                         [b"STRLEN", key]] + ([] if "DUMP" in self.skip else [[b"DUMP", key]])
         replies = [side.admin.pipeline(commands) for side in self.sides]
         found = [Mismatch(number, [b"DATA", b"db %d" % database] + command, reference, subject)
                  for command, reference, subject in zip(commands, *replies)
@@ -325,36 +348,30 @@ class Comparison:
         return seen
 
 
-def minimise(comparison, steps, mismatch, budget_s=20):
-    """(fewest steps found, its mismatch) that still end in this mismatch as the first one; None if
-    it does not repeat from an empty server or only follows from an earlier mismatch."""
+def minimise(comparison, steps, mismatch, known=(), budget_s=15):
+    """(fewest steps found, its mismatch) that still end in a mismatch of this kind as the first one
+    not known yet; None if it does not repeat from an empty server or only follows another one."""
     from_data = mismatch.command[0] == b"DATA"
-    name = mismatch.command[0].upper()
+    wanted = signature(mismatch)
     flat = [single for step in steps[:mismatch.step + 1] for single in step.singles()]
     deadline = time.monotonic() + budget_s
 
     def repeats(candidate):
-        found = comparison.first_mismatch(candidate, from_data)
-        if found is None or found.command[0].upper() != name:
-            return None
-        return found
+        found = comparison.first_mismatch(candidate, from_data, known) if candidate else None
+        return found if found is not None and signature(found) == wanted else None
 
-    if not from_data:  # the batch's later commands are not part of it
-        first = comparison.first_mismatch(flat, False)
-        if first is None or first.command[0].upper() != name:
-            return None
-        flat = flat[:first.step + 1]
     best = repeats(flat)
     if best is None:
         return None
+    if not from_data:  # the batch's later commands are not part of it
+        flat = flat[:best.step + 1]
     size = max(1, len(flat) // 2)
     while size and time.monotonic() < deadline:
         start, shrunk = 0, False
         while start < len(flat) and time.monotonic() < deadline:
-            candidate = flat[:start] + flat[start + size:]
-            found = repeats(candidate) if candidate else None
+            found = repeats(flat[:start] + flat[start + size:])
             if found:
-                flat, best, shrunk = candidate, found, True
+                flat, best, shrunk = flat[:start] + flat[start + size:], found, True
             else:
                 start += size
         if not shrunk or size > 1:
@@ -362,4 +379,4 @@ def minimise(comparison, steps, mismatch, budget_s=20):
     return flat, best
 
 
-__all__ = ["Comparison", "Mismatch", "Step", "minimise"]
+__all__ = ["Comparison", "Mismatch", "Step", "minimise", "signature"]

@@ -21,7 +21,7 @@ import time
 
 import argument_abuse
 from altering_proxy import ALTERATIONS, AlteringProxy
-from comparison import Comparison, minimise
+from comparison import Comparison, minimise, signature
 from server_grammar import FAMILIES, Generator
 from server_process import (REDIS_SERVER, ServerProcess, add_server_argument, is_redis,
                             memory_only, server_under_test)
@@ -36,25 +36,10 @@ def section_rng(seed, section):
     return random.Random(int.from_bytes(digest[:8], "big"))
 
 
-def random_section(seed, section, families):
+def random_section(seed, section, arguments):
     rng = section_rng(seed, section)
-    return section_steps(Generator(rng, families), rng.choice([60, 150, 300, 600]))
-
-
-def signature(mismatch):
-    """Mismatches of one cause share it: command, subcommand and the two kinds of reply."""
-    command = mismatch.command or [b"?"]
-    name = command[0].upper()[:20]
-    container = name in (b"CLIENT", b"CONFIG", b"COMMAND", b"OBJECT", b"DEBUG", b"MEMORY",
-                         b"SLOWLOG", b"LATENCY")
-    sub = command[1].upper()[:20] if container and len(command) > 1 else b""
-    return (name, sub, _kind(mismatch.reference), _kind(mismatch.subject))
-
-
-def _kind(reply):
-    if reply[:1] == b"-":
-        return reply[:60]
-    return reply[:3] if reply[:3] in (b"$-1", b"*-1") else reply[:1]
+    generator = Generator(rng, arguments.families, [name.upper().encode() for name in arguments.skip])
+    return section_steps(generator, rng.choice([60, 150, 300, 600]))
 
 
 class Report:
@@ -75,7 +60,7 @@ class Report:
         if key in self.known:
             self.known[key] += 1
             return
-        shortest = minimise(self.comparison, steps, mismatch)
+        shortest = minimise(self.comparison, steps, mismatch, self.known)
         if shortest is None and not first_in_section:
             self.consequences += 1  # follows from an earlier mismatch of the section
             return
@@ -93,10 +78,10 @@ class Report:
 
 def run_random(comparison, arguments, report):
     """Sections until enough commands were sent. Returns their number."""
-    section, families = arguments.section or 0, arguments.families
+    section = arguments.section or 0
     last_note = time.monotonic()
     while comparison.commands < arguments.commands and not report.full():
-        steps = random_section(arguments.seed, section, families)
+        steps = random_section(arguments.seed, section, arguments)
         found = comparison.run_section(steps)
         for position, mismatch in enumerate(found):
             report.take(mismatch, section, steps, position == 0)
@@ -123,7 +108,8 @@ def compare_servers(arguments, subject_path, alteration=None):
     with ServerProcess(REDIS_SERVER, flags) as reference, \
             ServerProcess(subject_path, flags + arguments.flag) as subject:
         proxy = AlteringProxy(subject.port, alteration) if alteration else None
-        comparison = Comparison(reference, subject, proxy.port if proxy else None)
+        comparison = Comparison(reference, subject, proxy.port if proxy else None,
+                                [name.upper() for name in arguments.skip])
         report = Report(comparison, arguments.seed, arguments.max_failures)
         started = time.monotonic()
         (run_abuse if arguments.abuse else run_random)(comparison, arguments, report)
@@ -166,6 +152,7 @@ def main():
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--section", type=int, default=None, help="run only this section")
     parser.add_argument("--families", nargs="*", choices=sorted(FAMILIES), default=None)
+    parser.add_argument("--skip", nargs="*", default=[], help="commands to leave out")
     parser.add_argument("--max-failures", type=int, default=25)
     parser.add_argument("--server-flags", type=shlex.split, default=[], dest="flag",
                         help="extra flags of the server under test, as one string")

@@ -136,7 +136,8 @@ def password(generator, fresh):
 def monitor(generator, fresh):
     v, watcher, worker = generator.v, fresh(), fresh()
     commands = [[v.case(b"SET"), v.key(), v.value()[:200]], [b"GET", v.key()], [b"SELECT", b"1"],
-                [b"DEL", v.key(), b"\x00\"\\\n\t\x07\x7f\xff"], [b"SELECT", b"0"]]
+                [b"DEL", v.key(), b"\x00\"\\\n\t\x07\x7f\xff"], [b"SELECT", b"0"], [b"MULTI"],
+                [b"INCR", b"n1"], [v.case(b"EXEC")]]
     return [Step(watcher, [[b"MONITOR"]]), Step(worker, commands),
             Step(watcher, [], replies=len(commands), as_command=b"MONITOR-LINE")]
 

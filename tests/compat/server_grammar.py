@@ -255,7 +255,7 @@ def _unsafe_config(args, upper):
 class Generator:
     """Draws whole commands of the chosen families."""
 
-    def __init__(self, rng, families=None):
+    def __init__(self, rng, families=None, skip=()):
         self.v = Vocabulary(rng)
         self.rng = rng
         self.follow_up = None
@@ -264,6 +264,8 @@ class Generator:
             table = FAMILIES[family]
             total = sum(weight for weight, _ in table.values())
             for name in sorted(table):
+                if name.encode() in skip:
+                    continue
                 weight, arguments = table[name]
                 self.entries.append((name.encode(), arguments))
                 self.weights.append(WEIGHTS[family] * weight / total)
@@ -295,4 +297,12 @@ class Generator:
         elif self.rng.random() < 0.02 and name.upper() == b"CLIENT" and len(args) > 1 and \
                 args[1] != b"KILL":
             args = mutate(self.v, args)
-        return without_near_expiry(args)
+        return self._distinct_expiry(without_near_expiry(args))
+
+    def _distinct_expiry(self, args):
+        """GT and LT compare with an expiry that may have been set in the same millisecond: a time
+        to live that was used before would make the reply a matter of luck."""
+        if args[0].upper() in (b"EXPIRE", b"PEXPIRE") and len(args) > 3 and args[2].isdigit() and \
+                600000 <= int(args[2]) < 1 << 40:
+            args[2] = b"%d" % self.rng.randint(10 ** 8, 9 * 10 ** 9)
+        return args

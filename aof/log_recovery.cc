@@ -37,19 +37,26 @@ Status ForEachPiece(File& file, uint64_t from, uint64_t to, Take take) {
 
 class EndCutter {
  public:
-  EndCutter(FileSystem& fs, const LogReader& reader)
-      : fs_(fs), reader_(reader), sources_(reader.sources()), states_(reader.states()) {}
+  // `location` for CutBack only.
+  EndCutter(FileSystem& fs, const LogReader& reader, const LogLocation* location)
+      : fs_(fs),
+        reader_(reader),
+        location_(location),
+        sources_(reader.sources()),
+        states_(reader.states()) {}
 
   Result<LogEnd> Cut() {
     const LogVerdict& verdict = reader_.verdict();
-    HF_CHECK(verdict.kind == LogVerdict::Kind::kSound || verdict.kind == LogVerdict::Kind::kTorn);
-    torn_ = verdict.kind == LogVerdict::Kind::kTorn;
-    last_ = torn_ ? verdict.source : sources_.size() - 1;
+    stopped_ = verdict.kind != LogVerdict::Kind::kSound;
+    HF_CHECK(!stopped_ || location_ != nullptr || verdict.kind == LogVerdict::Kind::kTorn);
+    last_ = stopped_ ? verdict.source : sources_.size() - 1;
     if (sources_.empty()) {
       end_.next_frame = reader_.next_frame();
       return std::move(end_);
     }
-    if (torn_) HF_TRY_STATUS(SaveRest());
+    if (location_ != nullptr) HF_TRY_STATUS(CheckSomethingIsLeft());
+    if (stopped_) HF_TRY_STATUS(SaveRest());
+    if (location_ != nullptr && location_->has_manifest) HF_TRY_STATUS(ChangeManifest());
     HF_TRY_STATUS(RemoveLaterFiles());
     for (size_t i = 0; i <= last_; ++i) {
       if (Kept(i)) HF_TRY_STATUS(Settle(i));
@@ -61,30 +68,64 @@ class EndCutter {
  private:
   // A file that holds a part of the log. One that is not listed must hold frames for that.
   bool Kept(size_t i) const {
-    return i <= last_ && (sources_[i].listed || states_[i].frames > 0 ||
-                          (reader_.written_again() && reader_.written_again()->source + 1 == i));
+    if (i > last_ || !states_[i].present) return false;
+    // Its header cannot be used: with a manifest the file itself goes, else nobody would read it.
+    const bool useless = i == last_ && stopped_ && states_[i].end == 0;
+    if (useless && location_ != nullptr && location_->has_manifest) return false;
+    return sources_[i].listed || states_[i].frames > 0 ||
+           (reader_.written_again() && reader_.written_again()->source + 1 == i);
+  }
+
+  Status CheckSomethingIsLeft() const {
+    for (size_t i = 0; i < sources_.size(); ++i) {
+      if (Kept(i)) return {};
+    }
+    return MakeError(ErrorCode::kInvalidArgument,
+                     "no file of the log would be left: restore a copy instead");
   }
 
   Status SaveRest() {
+    const char* kind = location_ != nullptr ? "cut" : "torn";
     for (size_t i = last_; i < sources_.size(); ++i) {
-      uint64_t from = states_[i].end;
-      uint64_t to = states_[i].size;
-      if (i > last_) {  // not read: all of it
-        const auto file = HF_TRY(fs_.Open(sources_[i].path, {}));
-        from = 0;
-        to = HF_TRY(file->Size());
-      }
-      std::string saved = HF_TRY(SaveSideFile(fs_, sources_[i].path, "torn", from, to));
+      auto file = fs_.Open(sources_[i].path, {});
+      if (!file && file.error().code == ErrorCode::kNotFound) continue;
+      if (!file) return std::unexpected(std::move(file).error());
+      const uint64_t from = i == last_ ? states_[i].end : 0;
+      const uint64_t to = HF_TRY((*file)->Size());
+      std::string saved = HF_TRY(SaveSideFile(fs_, sources_[i].path, kind, from, to));
       if (!saved.empty()) end_.side_files.push_back(std::move(saved));
     }
     return {};
+  }
+
+  Status ChangeManifest() {
+    Manifest manifest = location_->manifest;
+    const size_t bases = manifest.base ? 1 : 0;
+    const size_t listed = bases + manifest.incremental.size();
+    int64_t sequence = manifest.incremental.empty() ? 0 : manifest.incremental.back().sequence;
+    HF_CHECK(listed <= sources_.size());
+    std::vector<LogFileEntry> kept;
+    for (size_t i = bases; i < sources_.size(); ++i) {
+      if (i < listed) {
+        if (Kept(i)) kept.push_back(manifest.incremental[i - bases]);
+        continue;
+      }
+      const std::string& path = sources_[i].path;
+      LogFileEntry entry{path.substr(path.rfind('/') + 1), ++sequence, LogFileType::kIncremental,
+                         states_[i].id};
+      if (Kept(i)) kept.push_back(std::move(entry));
+    }
+    manifest.incremental = std::move(kept);
+    if (bases > 0 && !Kept(0)) manifest.base = std::nullopt;
+    if (manifest == location_->manifest) return {};
+    return WriteManifest(fs_, location_->manifest_path, manifest);
   }
 
   Status RemoveLaterFiles() {
     bool removed = false;
     for (size_t i = 0; i < sources_.size(); ++i) {
       if (Kept(i)) continue;
-      HF_CHECK(!sources_[i].listed);
+      HF_CHECK(!sources_[i].listed || location_ != nullptr);
       const Status status = fs_.Unlink(sources_[i].path);
       if (!status && status.error().code != ErrorCode::kNotFound) return status;
       removed = true;
@@ -108,6 +149,9 @@ class EndCutter {
     if (end == states_[i].size && !has_unsynced && i != last_) return {};
     const auto file = HF_TRY(fs_.Open(sources_[i].path, {.write = true}));
     if (end != states_[i].size) HF_TRY_STATUS(file->Truncate(end));
+    if (sources_[i].base && states_[i].framed && stopped_ && i == last_) {
+      HF_TRY_STATUS(EndBase(*file, end));
+    }
     if (has_unsynced && unsynced->offset < end) {
       const uint64_t from = sources_[i].listed ? unsynced->offset : 0;
       HF_TRY_STATUS(ForEachPiece(*file, from, end, [&](std::string_view piece, uint64_t at) {
@@ -117,10 +161,18 @@ class EndCutter {
     return file->Sync();
   }
 
+  // A base that was cut gets an end line again; the log goes on from frame 1 then.
+  Status EndBase(File& file, uint64_t end) {
+    const AnnotationLine line = FormatFrameHeader({}, states_[last_].id);
+    const std::string_view part = line.view();
+    HF_TRY_STATUS(file.WriteAt(end, {&part, 1}));
+    end_.log_bytes += line.size;
+    return {};
+  }
+
   void Describe() {
     end_.next_frame = reader_.next_frame();
     end_.term = reader_.term();
-    end_.log_bytes = 0;
     std::optional<size_t> newest;
     for (size_t i = 0; i <= last_; ++i) {
       if (!Kept(i)) continue;
@@ -138,10 +190,11 @@ class EndCutter {
 
   FileSystem& fs_;
   const LogReader& reader_;
+  const LogLocation* const location_;
   const std::vector<LogSource>& sources_;
   const std::vector<LogSourceState>& states_;
-  bool torn_ = false;
-  size_t last_ = 0;
+  bool stopped_ = false;  // before the end of the files
+  size_t last_ = 0;       // the newest file that is read
   LogEnd end_;
 };
 
@@ -197,7 +250,11 @@ Result<LogLocation> LocateLog(FileSystem& fs, const std::string& data_directory,
 }
 
 Result<LogEnd> CutTornEnd(FileSystem& fs, const LogReader& reader) {
-  return EndCutter(fs, reader).Cut();
+  return EndCutter(fs, reader, nullptr).Cut();
+}
+
+Result<LogEnd> CutBack(FileSystem& fs, const LogReader& reader, const LogLocation& location) {
+  return EndCutter(fs, reader, &location).Cut();
 }
 
 Result<std::string> SaveSideFile(FileSystem& fs, const std::string& path, std::string_view kind,

@@ -60,6 +60,11 @@ struct LogEnd {
 // a failed sync Linux keeps such pages readable but never writes them), syncs, removes later files.
 Result<LogEnd> CutTornEnd(FileSystem& fs, const LogReader& reader);
 
+// For a person who decided so: the same at any verdict, damage and listed files included, with side
+// files <file>.cut-<offset>-<crc32c>. The manifest, if there is one, is written before files go.
+// kInvalidArgument, with nothing done, if no file would be left.
+Result<LogEnd> CutBack(FileSystem& fs, const LogReader& reader, const LogLocation& location);
+
 // Copies [from, to) of a file into <path>.<kind>-<from>-<crc32c>, without zeros at its end,
 // durably. The path of the copy; empty if there were only zeros.
 Result<std::string> SaveSideFile(FileSystem& fs, const std::string& path, std::string_view kind,

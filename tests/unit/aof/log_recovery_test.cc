@@ -156,7 +156,7 @@ void CheckSettled(SimulatedFileSystem& disk, const Recovered& recovered) {
   TestCatalog catalog(disk);
   for (const size_t i : recovered.end.to_list) {
     const std::string& path = recovered.sources[i].path;
-    ASSERT_TRUE(catalog.List(path.substr(path.rfind('/') + 1)));
+    ASSERT_TRUE(catalog.List(path.substr(path.rfind('/') + 1), 1));
   }
   LogReader reader(disk, SourcesOn(disk));
   const LogContents log = Drain(reader);

@@ -53,12 +53,24 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreParts& parts) {
   store->expire_cycle_ = std::make_unique<ExpireCycle>(*store);
   store->services_.active_expire = &store->expire_cycle_->active();
   store->expire_cycle_->Start();
+  store->FollowConfig();
   return store;
+}
+
+void Store::FollowConfig() {
+  subscriptions_.push_back(config().OnChange({"appendfsync"}, [this](const config::Config&) {
+    log_->LogPolicyChanged();
+    return Status{};
+  }));
+  subscriptions_.push_back(config().OnChange({"appendonly"}, [this](const config::Config& now) {
+    return log_->SetLogEnabled(now.Bool("appendonly"));
+  }));
 }
 
 Store::~Store() { static_cast<void>(Close()); }
 
 Status Store::Close() {
+  subscriptions_.clear();
   expire_cycle_.reset();
   return log_ != nullptr ? log_->Close() : Status{};
 }

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/commands/clients.h"
 #include "engine/commands/context.h"
@@ -88,6 +89,7 @@ class Store {
 
  private:
   explicit Store(const StoreParts& parts);
+  void FollowConfig();
   void NoteSlow(const commands::Session& session, std::span<const std::string_view> args,
                 UnixMs now_ms, int64_t elapsed_us);
 
@@ -100,6 +102,7 @@ class Store {
   aof::LogWriter* log_writer_ = nullptr;
   std::unique_ptr<ProcessHost> host_;
   std::unique_ptr<ExpireCycle> expire_cycle_;
+  std::vector<config::Subscription> subscriptions_;
   commands::Services services_;
   std::atomic<bool> loading_{false};
 };

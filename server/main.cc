@@ -1,57 +1,141 @@
 // holdfast-server: configuration, store, server, in this order; stops with the log synced.
+//   holdfast-server [conf file] [-] [--name value]...
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <iterator>
 #include <string>
 #include <vector>
 
 #include "aof/posix_file_system.h"
+#include "engine/commands/version.h"
+#include "engine/config/conf_file.h"
 #include "engine/store.h"
+#include "engine/store_log.h"
 #include "engine/system_clock.h"
 #include "server/net/server.h"
+#include "server/net/server_log.h"
+#include "server/net/startup_checks.h"
 
 namespace {
 
-class StandardOutputLogger final : public holdfast::Logger {
- public:
-  void Write(holdfast::LogLevel, std::string_view line) override {
-    fmt::print(stderr, "{}\n", line);
-  }
-};
+using holdfast::LogLevel;
+using holdfast::config::Config;
+using holdfast::server::ServerLog;
 
-int Serve(holdfast::config::Config& config, holdfast::Logger& logger) {
+constexpr char kUsage[] =
+    "Usage: holdfast-server [/path/to/redis.conf] [-] [--name value]...\n"
+    "       holdfast-server --version | --help\n"
+    "Parameters have redis.conf's names and syntax; '-' reads more of them from standard input.\n"
+    "Examples:\n"
+    "  holdfast-server                        (the log goes to ./appendonlydir)\n"
+    "  holdfast-server redis.conf --port 7777\n"
+    "  holdfast-server --appendonly no --maxmemory 1gb\n";
+
+std::string Product() { return fmt::format("Holdfast {}", holdfast::commands::kHoldfastVersion); }
+
+// Exits the process for what ends here; the configuration is complete otherwise.
+bool LoadConfig(int argc, char** argv, Config& config, holdfast::FileSystem& files, int& status) {
+  const std::vector<std::string_view> arguments(argv + 1, argv + argc);
+  const holdfast::config::CommandLine line = holdfast::config::ParseCommandLine(arguments);
+  if (line.show_version || line.show_help) {
+    fmt::print("{}", line.show_version ? Product() + "\n" : kUsage);
+    status = 0;
+    return false;
+  }
+  std::string input;
+  if (line.read_stdin) input.assign(std::istreambuf_iterator<char>(std::cin), {});
+  const auto loaded = holdfast::config::LoadConfiguration(config, files, line, input);
+  if (loaded) return true;
+  fmt::print(stderr, "{}", loaded.error().Block(Product()));
+  status = 1;
+  return false;
+}
+
+void Daemonize() {
+  if (::fork() != 0) ::_exit(0);
+  ::setsid();
+  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int i = 0; i < 3 && null >= 0; ++i) ::dup2(null, i);
+}
+
+LogLevel LevelOf(const Config& config) { return static_cast<LogLevel>(config.Integer("loglevel")); }
+
+void WritePidFile(const Config& config, ServerLog& log) {
+  std::string path = config.Text("pidfile");
+  if (path.empty() && config.Bool("daemonize")) path = "/var/run/redis.pid";
+  if (path.empty()) return;
+  std::ofstream file(path);
+  file << ::getpid() << '\n';
+  if (!file.flush()) log.Write(LogLevel::kWarning, "can't write the pid file " + path);
+}
+
+void Announce(Config& config, holdfast::FileSystem& files, ServerLog& log) {
+  log.Write(LogLevel::kNotice, Product() + " starts");
+  for (const std::string& finding : holdfast::server::AdjustFileLimit(config))
+    log.Write(LogLevel::kWarning, finding);
+  for (const std::string& finding : holdfast::server::CheckMachine(config, files))
+    log.Write(LogLevel::kWarning, finding);
+  std::string inert;
+  for (const std::string& setting : config.InertSettings()) inert += " '" + setting + "'";
+  if (!inert.empty()) log.Write(LogLevel::kWarning, "set, but without effect so far:" + inert);
+}
+
+int Fail(ServerLog& log, const holdfast::Error& error) {
+  log.Write(LogLevel::kWarning, error.message);
+  return 1;
+}
+
+int Serve(Config& config, holdfast::FileSystem& files, ServerLog& log) {
   holdfast::SystemClock clock;
   holdfast::SystemRandom random;
-  holdfast::aof::PosixFileSystem file_system;
-  auto store = holdfast::Store::Open(
-      {.config = &config, .clock = &clock, .random = &random, .file_system = &file_system});
-  if (!store) {
-    logger.Write(holdfast::LogLevel::kWarning, store.error().message);
-    return 1;
+  auto store = holdfast::Store::Open({.config = &config,
+                                      .clock = &clock,
+                                      .random = &random,
+                                      .file_system = &files,
+                                      .logger = &log});
+  if (!store) return Fail(log, store.error());
+  {
+    holdfast::server::Server server(**store, config, log);
+    if (auto listening = server.Listen(); !listening) return Fail(log, listening.error());
+    (*store)->log().set_shutdown_handler([&](const holdfast::commands::ShutdownRequest&) {
+      log.Write(LogLevel::kWarning, "User requested shutdown...");
+      server.Stop();
+      return true;
+    });
+    WritePidFile(config, log);
+    log.Write(LogLevel::kNotice, "Ready to accept connections");
+    server.Run();
   }
-  holdfast::server::Server server(**store, config, logger);
-  if (auto listening = server.Listen(); !listening) {
-    logger.Write(holdfast::LogLevel::kWarning, listening.error().message);
-    return 1;
-  }
-  logger.Write(holdfast::LogLevel::kNotice, "Ready to accept connections");
-  server.Run();
-  return (*store)->Close() ? 0 : 1;
+  if (auto closed = (*store)->Close(); !closed) return Fail(log, closed.error());
+  const std::string pid_file = config.Text("pidfile");
+  if (!pid_file.empty()) ::unlink(pid_file.c_str());
+  log.Write(LogLevel::kWarning, "Holdfast is now ready to exit, bye bye...");
+  return 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
-  holdfast::config::Config config;
-  StandardOutputLogger logger;
-  for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string words[] = {argv[i + 1]};
-    if (auto set = config.SetAtStart(std::string(argv[i]).substr(2), words); !set) {
-      fmt::print(stderr, "{}: {}\n", argv[i], set.error());
-      return 1;
-    }
-  }
-  return Serve(config, logger);
+  std::signal(SIGHUP, SIG_IGN);
+  Config config;
+  holdfast::aof::PosixFileSystem files;
+  int status = 0;
+  if (!LoadConfig(argc, argv, config, files, status)) return status;
+  ServerLog log;
+  log.SetLevel(LevelOf(config));
+  if (auto opened = log.Open(config.Text("logfile")); !opened) return Fail(log, opened.error());
+  const auto level = config.OnChange({"loglevel"}, [&log](const Config& now) {
+    log.SetLevel(LevelOf(now));
+    return holdfast::Status{};
+  });
+  if (config.Bool("daemonize")) Daemonize();
+  Announce(config, files, log);
+  return Serve(config, files, log);
 }

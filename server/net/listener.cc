@@ -2,10 +2,10 @@
 
 #include <fmt/core.h>
 
-#include <asio/ip/v6_only.hpp>
 #include <netinet/tcp.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <asio/ip/v6_only.hpp>
 
 namespace holdfast::server {
 namespace {

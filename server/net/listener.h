@@ -21,7 +21,7 @@ struct ListenAddresses {
   std::vector<std::string> tcp;  // names or addresses; "-" before one: may be missing; "*": any
   uint16_t port = 0;             // 0: no TCP
   int backlog = 511;
-  std::string unix_path;         // empty: none
+  std::string unix_path;  // empty: none
   uint32_t unix_permissions = 0;
 };
 

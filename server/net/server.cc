@@ -51,9 +51,8 @@ Server::Server(Store& store, config::Config& config, Logger& logger)
   const size_t count = IoThreadCount(config);
   for (size_t i = 0; i < count; ++i) threads_.push_back(std::make_unique<IoThread>(store));
   listener_ = std::make_unique<Listener>(
-      threads_[0]->context(), [this](int fd, ConnectionAddresses addresses) {
-        Accept(fd, std::move(addresses));
-      });
+      threads_[0]->context(),
+      [this](int fd, ConnectionAddresses addresses) { Accept(fd, std::move(addresses)); });
 }
 
 Server::~Server() = default;

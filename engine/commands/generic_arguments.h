@@ -16,6 +16,10 @@ inline constexpr ArgumentSpec kSeveralKeysArguments[] = {
     {.name = "key", .type = ArgumentType::kKey, .flags = kMultiple, .key_spec_index = 0},
 };
 
+inline constexpr ArgumentSpec kOneKeyArguments[] = {
+    {.name = "key", .type = ArgumentType::kKey, .key_spec_index = 0},
+};
+
 inline constexpr ArgumentSpec kExpireConditionArguments[] = {
     {.name = "nx", .type = ArgumentType::kPureToken, .token = "NX"},
     {.name = "xx", .type = ArgumentType::kPureToken, .token = "XX"},
@@ -41,10 +45,6 @@ inline constexpr ArgumentSpec kExpireatArguments[] = {
      .flags = kOptional,
      .since = "7.0.0",
      .arguments = kExpireConditionArguments},
-};
-
-inline constexpr ArgumentSpec kOneKeyArguments[] = {
-    {.name = "key", .type = ArgumentType::kKey, .key_spec_index = 0},
 };
 
 inline constexpr ArgumentSpec kKeysArguments[] = {
@@ -79,6 +79,32 @@ inline constexpr ArgumentSpec kPexpireatArguments[] = {
 inline constexpr ArgumentSpec kOldAndNewNameArguments[] = {
     {.name = "key", .type = ArgumentType::kKey, .key_spec_index = 0},
     {.name = "newkey", .type = ArgumentType::kKey, .key_spec_index = 1},
+};
+
+inline constexpr ArgumentSpec kRestoreArguments[] = {
+    {.name = "key", .type = ArgumentType::kKey, .key_spec_index = 0},
+    {.name = "ttl", .type = ArgumentType::kInteger},
+    {.name = "serialized-value", .type = ArgumentType::kString},
+    {.name = "replace",
+     .type = ArgumentType::kPureToken,
+     .flags = kOptional,
+     .token = "REPLACE",
+     .since = "3.0.0"},
+    {.name = "absttl",
+     .type = ArgumentType::kPureToken,
+     .flags = kOptional,
+     .token = "ABSTTL",
+     .since = "5.0.0"},
+    {.name = "seconds",
+     .type = ArgumentType::kInteger,
+     .flags = kOptional,
+     .token = "IDLETIME",
+     .since = "5.0.0"},
+    {.name = "frequency",
+     .type = ArgumentType::kInteger,
+     .flags = kOptional,
+     .token = "FREQ",
+     .since = "5.0.0"},
 };
 
 inline constexpr ArgumentSpec kScanArguments[] = {

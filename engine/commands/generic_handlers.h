@@ -45,4 +45,9 @@ void ObjectHelp(CommandContext& ctx);
 void ObjectIdleTime(CommandContext& ctx);
 void ObjectRefCount(CommandContext& ctx);
 
+// dump.cc
+void Dump(CommandContext& ctx);
+void Restore(CommandContext& ctx);
+Need NeedOfRestore(std::span<const std::string_view> args);
+
 }  // namespace holdfast::commands

@@ -20,6 +20,10 @@ constexpr KeySpec kDelKeys[] = {
     {.flags = kKeyRM | kKeyDelete, .need = Need::kExistence, .last = -1},
 };
 
+constexpr KeySpec kDumpKeys[] = {
+    {.flags = kKeyRO | kKeyAccess, .need = Need::kValue},
+};
+
 constexpr KeySpec kExistsKeys[] = {
     {.flags = kKeyRO, .need = Need::kExistence, .last = -1},
 };
@@ -54,12 +58,18 @@ constexpr KeySpec kRenamenxKeys[] = {
     {.flags = kKeyOW | kKeyInsert, .need = Need::kExistence, .begin_position = 2},
 };
 
+constexpr KeySpec kRestoreKeys[] = {
+    {.flags = kKeyOW | kKeyUpdate, .need = Need::kExistence, .refine = NeedOfRestore},
+};
+
 constexpr KeySpec kTypeKeys[] = {
     {.flags = kKeyRO, .need = Need::kHeader},
 };
 
 constexpr std::string_view kSumOfShards[] = {"request_policy:multi_shard",
                                              "response_policy:agg_sum"};
+
+constexpr std::string_view kVaryingOutput[] = {"nondeterministic_output"};
 
 constexpr HistoryNote kExistsHistory[] = {
     {"3.0.3", "Takes several keys."},
@@ -72,8 +82,6 @@ constexpr HistoryNote kExpireHistory[] = {
 constexpr std::string_view kKeysTips[] = {"request_policy:all_shards",
                                           "nondeterministic_output_order"};
 
-constexpr std::string_view kVaryingOutput[] = {"nondeterministic_output"};
-
 constexpr HistoryNote kPttlHistory[] = {
     {"2.8.0", "Answers -2 for an absent key."},
 };
@@ -83,6 +91,12 @@ constexpr std::string_view kRandomkeyTips[] = {"request_policy:all_shards",
 
 constexpr HistoryNote kRenamenxHistory[] = {
     {"3.2.0", "The same name twice is no longer an error."},
+};
+
+constexpr HistoryNote kRestoreHistory[] = {
+    {"3.0.0", "The option `REPLACE`."},
+    {"5.0.0", "The option `ABSTTL`."},
+    {"5.0.0", "The options `IDLETIME` and `FREQ`."},
 };
 
 constexpr std::string_view kScanTips[] = {"nondeterministic_output", "request_policy:special"};
@@ -183,6 +197,19 @@ constexpr CommandSpec kCommands[] = {
      .keys = kDelKeys,
      .arguments = arguments::kSeveralKeysArguments,
      .tips = kSumOfShards},
+    {.name = "dump",
+     .arity = 2,
+     .flags = kReadonly,
+     .acl = kAclKeyspace,
+     .group = Group::kGeneric,
+     .locking = Locking::kKeys,
+     .handler = Dump,
+     .summary = "Answers a key's value in a serialized form that RESTORE reads.",
+     .since = "2.6.0",
+     .complexity = "O(1) to find the key and O(N*M) to serialize N elements of mean size M.",
+     .keys = kDumpKeys,
+     .arguments = arguments::kOneKeyArguments,
+     .tips = kVaryingOutput},
     {.name = "exists",
      .arity = -2,
      .flags = kReadonly | kFast,
@@ -374,6 +401,21 @@ constexpr CommandSpec kCommands[] = {
      .keys = kRenamenxKeys,
      .arguments = arguments::kOldAndNewNameArguments,
      .history = kRenamenxHistory},
+    {.name = "restore",
+     .arity = -4,
+     .flags = kWrite | kDenyOom,
+     .acl = kAclKeyspace | kAclDangerous,
+     .group = Group::kGeneric,
+     .locking = Locking::kKeys,
+     .log_rule = LogRule::kVerbatim,
+     .handler = Restore,
+     .summary = "Creates a key from what DUMP answered.",
+     .since = "2.6.0",
+     .complexity = "O(1) to create the key and O(N*M) to rebuild N elements of mean size M; "
+                   "O(N*M*log(N)) for sorted sets.",
+     .keys = kRestoreKeys,
+     .arguments = arguments::kRestoreArguments,
+     .history = kRestoreHistory},
     {.name = "scan",
      .arity = -2,
      .flags = kReadonly,

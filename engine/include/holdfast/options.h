@@ -13,10 +13,10 @@ class RandomSource;
 
 struct Options {
   // Where the log lies; created if missing. Empty: nothing is kept ("appendonly no").
-  std::string directory;
+  std::string directory = {};
   // redis.conf parameters by name: {{"appendfsync", "always"}, {"databases", "4"}}. They come
   // before a default and after nothing; an unknown name or bad value fails Open.
-  std::vector<std::pair<std::string, std::string>> settings;
+  std::vector<std::pair<std::string, std::string>> settings = {};
   // Null: the machine's own. Otherwise owned by the caller, must outlive the Db.
   Clock* clock = nullptr;
   FileSystem* file_system = nullptr;

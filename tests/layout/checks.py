@@ -153,7 +153,7 @@ def check_headers(sources: list[Source]):
     for source in sources:
         if not source.is_header:
             continue
-        if not source.text.startswith("//"):
+        if not source.text.startswith(("//", "/*")):
             yield f"{source.path}:1: a header begins with a comment that says what it is"
         if not re.search(r"^#pragma once$", source.text, re.MULTILINE):
             yield f"{source.path}:1: #pragma once is missing"

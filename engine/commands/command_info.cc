@@ -108,7 +108,10 @@ void ReplyAllRows(CommandContext& ctx) {
 std::optional<std::vector<KeyPosition>> FindKeysOf(CommandContext& ctx,
                                                    std::span<const std::string_view> line) {
   const CommandEntry* entry = ctx.services.table->Resolve(line);
-  if (entry == nullptr) {
+  // COMMAND and its like run without a subcommand, but not with an unknown one.
+  const bool unknown_subcommand =
+      entry != nullptr && !entry->subcommands.empty() && line.size() > 1;
+  if (entry == nullptr || unknown_subcommand) {
     ctx.reply.Error("ERR Invalid command specified");
     return std::nullopt;
   }
@@ -132,8 +135,8 @@ std::optional<std::vector<KeyPosition>> FindKeysOf(CommandContext& ctx,
 
 void CommandAll(CommandContext& ctx) {
   if (ctx.args.size() > 1) {
-    return ctx.reply.Error(fmt::format("ERR unknown subcommand '{}'. Try COMMAND HELP.",
-                                       ctx.args[1].substr(0, 128)));
+    return ctx.reply.Error(
+        fmt::format("ERR unknown subcommand '{}'. Try COMMAND HELP.", ctx.args[1].substr(0, 128)));
   }
   ReplyAllRows(ctx);
 }

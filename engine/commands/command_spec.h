@@ -139,6 +139,8 @@ struct KeySpec {
   std::string_view notes = {};
   // Where options change what is needed (SET NX, SET GET): asked instead of `need`.
   Need (*refine)(std::span<const std::string_view> args) = nullptr;
+  // Where options change how the key is used (kKeyVariableFlags): asked instead of `flags`.
+  uint16_t (*refine_flags)(std::span<const std::string_view> args) = nullptr;
 };
 
 enum class ArgumentType : uint8_t {

@@ -177,7 +177,8 @@ bool CommandTable::FindKeys(const CommandEntry& entry, std::span<const std::stri
       return false;
     }
     const Need need = spec.refine != nullptr ? spec.refine(args) : spec.need;
-    for (size_t i = first; i <= last; i += step) keys.push_back({i, spec.flags, need});
+    const uint16_t flags = spec.refine_flags != nullptr ? spec.refine_flags(args) : spec.flags;
+    for (size_t i = first; i <= last; i += step) keys.push_back({i, flags, need});
   }
   return true;
 }

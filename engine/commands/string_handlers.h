@@ -27,6 +27,8 @@ void Set(CommandContext& ctx);
 void SetEx(CommandContext& ctx);
 void SetNx(CommandContext& ctx);
 Need NeedOfSet(std::span<const std::string_view> args);
+// KeySpecFlag bits: GET reads the old value, without it the key is overwritten.
+uint16_t KeyUseOfSet(std::span<const std::string_view> args);
 
 // string_counter.cc
 void Decr(CommandContext& ctx);

@@ -154,6 +154,15 @@ Need NeedOfSet(std::span<const std::string_view> args) {
   return options->only_absent || options->only_present ? Need::kExistence : Need::kNothing;
 }
 
+// A word GET anywhere behind the value counts, as in Redis: the arguments may still be wrong.
+uint16_t KeyUseOfSet(std::span<const std::string_view> args) {
+  constexpr size_t kFirstOption = 3;
+  for (size_t i = kFirstOption; i < args.size(); ++i) {
+    if (IsToken(args[i], "get")) return kKeyRW | kKeyAccess | kKeyUpdate;
+  }
+  return kKeyOW | kKeyUpdate;
+}
+
 void SetNx(CommandContext& ctx) {
   if (ctx.access.ForWrite(ctx.keys[0]) != nullptr) return ctx.reply.Integer(0);
   StoreArgument(ctx, ctx.keys[0], nullptr, 2, kNoExpiry);

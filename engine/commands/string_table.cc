@@ -54,7 +54,8 @@ constexpr KeySpec kSetKeys[] = {
     {.flags = kKeyRW | kKeyAccess | kKeyUpdate | kKeyVariableFlags,
      .need = Need::kNothing,
      .notes = "The option `GET` reads the old value",
-     .refine = NeedOfSet},
+     .refine = NeedOfSet,
+     .refine_flags = KeyUseOfSet},
 };
 
 constexpr KeySpec kSetnxKeys[] = {

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Glob patterns against redis-server: random keys, random patterns, KEYS of both compared.
 
     python3 tests/compat/glob_test.py [--server PATH] [--patterns N] [--seed N]

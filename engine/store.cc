@@ -10,6 +10,7 @@
 #include "engine/expire_cycle.h"
 #include "engine/process_host.h"
 #include "engine/store_log.h"
+#include "holdfast/check.h"
 
 namespace holdfast {
 
@@ -102,6 +103,23 @@ void Store::WaitUntilAdmitted() {
 Status Store::WaitForLog(uint64_t position) {
   if (log_writer_ == nullptr || log_writer_->covered() >= position) return {};
   return log_writer_->WaitFor(position);
+}
+
+uint64_t Store::LogCovered() const {
+  return log_writer_ != nullptr ? log_writer_->covered() : UINT64_MAX;
+}
+
+void Store::AddLogListener(aof::WatermarkListener& listener) {
+  if (log_writer_ != nullptr) log_writer_->AddListener(listener);
+}
+
+void Store::RemoveLogListener(aof::WatermarkListener& listener) {
+  if (log_writer_ != nullptr) log_writer_->RemoveListener(listener);
+}
+
+bool Store::ParkOnLog(aof::WatermarkListener& listener, uint64_t position) {
+  HF_CHECK(log_writer_ != nullptr);
+  return log_writer_->Park(listener, position);
 }
 
 void Store::NoteDuration(const Session& session, const CommandEntry& entry,

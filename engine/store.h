@@ -25,7 +25,8 @@ namespace holdfast {
 
 namespace aof {
 class LogWriter;
-}
+class WatermarkListener;
+}  // namespace aof
 
 class ExpireCycle;
 class ProcessHost;
@@ -76,6 +77,12 @@ class Store {
   // Until the log has `position`: written, or synced with appendfsync always. Drives the log itself
   // if it must.
   Status WaitForLog(uint64_t position);
+  // For callers with one: replies that depend on the log up to here may leave.
+  uint64_t LogCovered() const;
+  void AddLogListener(aof::WatermarkListener& listener);
+  void RemoveLogListener(aof::WatermarkListener& listener);
+  // See aof::Watermark::Park. The log is on.
+  bool ParkOnLog(aof::WatermarkListener& listener, uint64_t position);
   bool loading() const { return loading_.load(std::memory_order_relaxed); }
   void set_loading(bool loading) { loading_.store(loading, std::memory_order_relaxed); }
 

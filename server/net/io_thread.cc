@@ -6,7 +6,6 @@
 #include <asio/post.hpp>
 #include <chrono>
 
-#include "aof/log_writer.h"
 #include "engine/store.h"
 #include "holdfast/check.h"
 
@@ -32,11 +31,11 @@ IoThread::~IoThread() = default;
 
 void IoThread::Run() {
   executor_.emplace(store_);
-  if (aof::LogWriter* log = store_.log_writer()) log->AddListener(*this);
+  store_.AddLogListener(*this);
   AwaitSockets();
   StartCron();
   context_.run();
-  if (aof::LogWriter* log = store_.log_writer()) log->RemoveListener(*this);
+  store_.RemoveLogListener(*this);
   while (!connections_.empty()) Drop(*connections_.begin()->second);
   executor_.reset();
 }
@@ -133,10 +132,7 @@ void IoThread::FinishTurn() {
   touched_.clear();
 }
 
-uint64_t IoThread::Covered() const {
-  const aof::LogWriter* log = store_.log_writer();
-  return log != nullptr ? log->covered() : UINT64_MAX;
-}
+uint64_t IoThread::Covered() const { return store_.LogCovered(); }
 
 // Sends what may leave. The connection is gone afterwards if its peer is, or if it was closing.
 void IoThread::SendReplies(Connection& connection) {
@@ -148,8 +144,7 @@ void IoThread::SendReplies(Connection& connection) {
   if (connection.OldestWait() == UINT64_MAX || connection.waiting) return;
   connection.waiting = true;
   waiting_.push_back(&connection);
-  aof::LogWriter* log = store_.log_writer();
-  if (!log->Park(*this, connection.OldestWait())) OnLogProgress();
+  if (!store_.ParkOnLog(*this, connection.OldestWait())) OnLogProgress();
 }
 
 // Comes from whichever thread moved the log's watermark.

@@ -25,6 +25,16 @@ struct Deprecated {
 constexpr Deprecated kDeprecated[] = {
     {"list-max-ziplist-entries", 2}, {"list-max-ziplist-value", 2}, {"lua-replicate-commands", 2}};
 
+// What redis-server's CONFIG REWRITE leaves in a file that never had users: it restricts nothing.
+bool IsOpenDefaultUser(const Words& user) {
+  static constexpr std::string_view kOpenRules[] = {"on", "nopass", "sanitize-payload",
+                                                    "~*", "&*",     "+@all"};
+  const auto is_open = [](const std::string& rule) {
+    return std::ranges::find(kOpenRules, rule) != std::end(kOpenRules);
+  };
+  return user[0] == "default" && std::all_of(user.begin() + 1, user.end(), is_open);
+}
+
 std::string LowerCase(std::string text) {
   std::ranges::transform(text, text.begin(), [](char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
@@ -69,8 +79,8 @@ std::vector<std::string> ExpandGlob(FileSystem& files, std::string_view pattern)
 // Applies the lines of one text; `include` opens another Loader one level deeper.
 class Loader {
  public:
-  Loader(Config& config, FileSystem& files, Directives& directives, int depth)
-      : config_(config), files_(files), directives_(directives), depth_(depth) {}
+  Loader(Config& config, FileSystem& files, int depth)
+      : config_(config), files_(files), depth_(depth) {}
 
   std::expected<void, ConfError> Load(std::string_view text, const std::string& source) {
     size_t number = 0;
@@ -123,22 +133,20 @@ class Loader {
     const std::string& name = words[0];
     const Words rest(words.begin() + 1, words.end());
     if (name == "include" && rest.size() == 1) return Include(rest[0]);
+    // A server that starts without its access rules is worse than one that does not start.
     if (name == "rename-command" && rest.size() == 2) {
-      directives_.renamed_commands.emplace_back(rest[0], rest[1]);
-      return {};
+      return std::unexpected("this version cannot rename or disable commands");
     }
     if (name == "user" && !rest.empty()) {
-      directives_.users.push_back(rest);
-      return {};
+      if (IsOpenDefaultUser(rest)) return {};
+      return std::unexpected("this version has no users besides the default one");
     }
     if (name == "loadmodule" && !rest.empty()) {
-      directives_.modules.push_back(rest);
-      return {};
+      return std::unexpected("this version loads no modules");
     }
     if (name.find('.') != std::string::npos) {
       if (rest.empty()) return std::unexpected("Module config specified without value");
-      directives_.module_settings.push_back(words);
-      return {};
+      return std::unexpected("Module config of a module that is not loaded");
     }
     return std::unexpected("Bad directive or wrong number of arguments");
   }
@@ -152,7 +160,7 @@ class Loader {
     for (const std::string& path : paths) {
       const auto text = ReadConfFile(files_, path);
       if (!text) return std::unexpected(text.error().message);
-      Loader inner(config_, files_, directives_, depth_ + 1);
+      Loader inner(config_, files_, depth_ + 1);
       if (auto loaded = inner.Load(*text, path); !loaded) {
         inner_error_ = std::move(loaded).error();
         return std::unexpected(inner_error_->reason);
@@ -163,7 +171,6 @@ class Loader {
 
   Config& config_;
   FileSystem& files_;
-  Directives& directives_;
   int depth_;
   std::optional<ConfError> inner_error_;  // of an included file, which says where better
 };
@@ -245,34 +252,23 @@ Result<std::string> ReadConfFile(FileSystem& files, const std::string& path) {
 }
 
 std::expected<void, ConfError> LoadText(Config& config, FileSystem& files, std::string_view text,
-                                        const std::string& source, Directives& directives) {
-  return Loader(config, files, directives, 0).Load(text, source);
+                                        const std::string& source) {
+  return Loader(config, files, 0).Load(text, source);
 }
 
-std::expected<Directives, ConfError> LoadConfiguration(Config& config, FileSystem& files,
-                                                       const CommandLine& line,
-                                                       std::string_view stdin_text) {
-  Directives directives;
-  const auto load = [&](std::string_view text, const std::string& source) {
-    return LoadText(config, files, text, source, directives);
-  };
+std::expected<void, ConfError> LoadConfiguration(Config& config, FileSystem& files,
+                                                 const CommandLine& line,
+                                                 std::string_view stdin_text) {
   if (!line.conf_path.empty()) {
     const auto text = ReadConfFile(files, line.conf_path);
     if (!text) return std::unexpected(ConfError{"", 0, "", text.error().message});
-    if (auto loaded = load(*text, line.conf_path); !loaded) {
-      return std::unexpected(std::move(loaded).error());
-    }
+    if (auto loaded = LoadText(config, files, *text, line.conf_path); !loaded) return loaded;
     config.SetConfPath(line.conf_path);
   }
   if (line.read_stdin) {
-    if (auto loaded = load(stdin_text, "standard input"); !loaded) {
-      return std::unexpected(std::move(loaded).error());
-    }
+    if (auto loaded = LoadText(config, files, stdin_text, "standard input"); !loaded) return loaded;
   }
-  if (auto loaded = load(line.options, "command line"); !loaded) {
-    return std::unexpected(std::move(loaded).error());
-  }
-  return directives;
+  return LoadText(config, files, line.options, "command line");
 }
 
 }  // namespace holdfast::config

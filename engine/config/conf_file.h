@@ -9,8 +9,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "engine/config/config.h"
 #include "holdfast/file_system.h"
@@ -41,23 +39,17 @@ struct ConfError {
   std::string Block(std::string_view product) const;
 };
 
-// Directives that are no parameters. The composition root acts on them.
-struct Directives {
-  std::vector<std::pair<std::string, std::string>> renamed_commands;  // "" = command disabled
-  std::vector<std::vector<std::string>> users;                        // name, rules...
-  std::vector<std::vector<std::string>> modules;                      // path, arguments...
-  std::vector<std::vector<std::string>> module_settings;              // module.name, values...
-};
-
 // Applies the conf file, then standard input, then the options; later lines win. `stdin_text` is
 // used if line.read_stdin. Relative paths are the process's; the first line that is wrong stops it.
-std::expected<Directives, ConfError> LoadConfiguration(Config& config, FileSystem& files,
-                                                       const CommandLine& line,
-                                                       std::string_view stdin_text);
+// So does one that asks for what this version lacks and that must not be passed over in silence:
+// users, renamed or disabled commands, modules.
+std::expected<void, ConfError> LoadConfiguration(Config& config, FileSystem& files,
+                                                 const CommandLine& line,
+                                                 std::string_view stdin_text);
 
 // The same for one text, named `source` in errors.
 std::expected<void, ConfError> LoadText(Config& config, FileSystem& files, std::string_view text,
-                                        const std::string& source, Directives& directives);
+                                        const std::string& source);
 
 // The whole file. Refuses more than 16 MiB.
 Result<std::string> ReadConfFile(FileSystem& files, const std::string& path);

@@ -52,6 +52,7 @@ enum class ConfigRule : uint8_t {
   kHostname,
   kClampHz,
   kClampBacklog,
+  kNotSupported,  // must stay empty: access rules that would not be applied
 };
 
 inline constexpr uint16_t kImmutable = 1 << 0;   // not by CONFIG SET
@@ -147,7 +148,7 @@ inline constexpr ConfigRow kRows[] = {
     Int("socket-mark-id", "", 0, UINT_MAX, 0, kImmutable | kInert, "SO_MARK of listening sockets"),
     Text("bind-source-addr", "", "", kInert, "source address of outgoing connections"),
     // Process
-    Bool("daemonize", "", false, kImmutable | kInert, "go into the background at start"),
+    Bool("daemonize", "", false, kImmutable, "go into the background at start"),
     Enum("supervised", "", kSupervisedNames, V(Supervised::kNo), kImmutable | kInert,
          "how to tell the service manager that the server is ready"),
     Text("pidfile", "", "", kImmutable, "file that holds the process id while the server runs"),
@@ -163,9 +164,9 @@ inline constexpr ConfigRow kRows[] = {
     Text("proc-title-template", "", "{title} {listen-addr} {server-mode}", kInert,
          "the name shown by ps", ConfigRule::kTitleTemplate),
     Scalar("shutdown-on-sigterm", ConfigKind::kEnumSet, ConfigRule::kShutdownFlags, 0, 15, 0,
-           kShutdownNames, 0, "what SIGTERM does: save, nosave, now, force"),
+           kShutdownNames, kInert, "what SIGTERM does: save, nosave, now, force"),
     Scalar("shutdown-on-sigint", ConfigKind::kEnumSet, ConfigRule::kShutdownFlags, 0, 15, 0,
-           kShutdownNames, 0, "what SIGINT does: save, nosave, now, force"),
+           kShutdownNames, kInert, "what SIGINT does: save, nosave, now, force"),
     Int("shutdown-timeout", "", 0, INT_MAX, 10, kInert,
         "seconds that a shutdown waits for replicas"),
     Bool("crash-log-enabled", "", true, kInert, "log a report on a crash"),
@@ -189,7 +190,7 @@ inline constexpr ConfigRow kRows[] = {
     Text("locale-collate", "", "", kInert, "locale of Lua string comparison"),
     // Security
     Text("requirepass", "", "", kSensitive, "password of the default user"),
-    Text("aclfile", "", "", kImmutable | kInert, "file of users"),
+    Text("aclfile", "", "", kImmutable | kInert, "file of users", ConfigRule::kNotSupported),
     Enum("acl-pubsub-default", "", kAclPubsubNames, 0, kInert, "channels that a new user may use"),
     Int("acllog-max-len", "", 0, LLONG_MAX, 128, kInert, "entries of ACL LOG"),
     Enum("enable-protected-configs", "", kPermissionNames, V(Permission::kNo), kImmutable,
@@ -228,7 +229,7 @@ inline constexpr ConfigRow kRows[] = {
     List("save", "", "3600 1 300 100 60 10000", kInert, ConfigRule::kSave,
          "snapshot after this many seconds and changes"),
     Text("dbfilename", "", "dump.rdb", kProtected | kInert, "RDB file", ConfigRule::kFileName),
-    Bool("rdbcompression", "", true, kInert, "compress RDB files"),
+    Bool("rdbcompression", "", true, 0, "compress values in DUMP"),
     Bool("rdbchecksum", "", true, kImmutable | kInert, "checksum in RDB files"),
     Bool("rdb-save-incremental-fsync", "", true, kInert, "sync an RDB file piece by piece"),
     Bool("rdb-del-sync-files", "", false, kInert, "remove RDB files of replication"),
@@ -277,7 +278,7 @@ inline constexpr ConfigRow kRows[] = {
     // Work in the background
     Int("hz", "", 0, INT_MAX, 10, 0, "turns of background work a second", ConfigRule::kClampHz),
     Bool("dynamic-hz", "", true, kInert, "more turns with more clients"),
-    Int("active-expire-effort", "", 1, 10, 1, 0, "effort of the expire cycle"),
+    Int("active-expire-effort", "", 1, 10, 1, kInert, "effort of the expire cycle"),
     // Encodings
     Int("hash-max-listpack-entries", "hash-max-ziplist-entries", 0, LLONG_MAX, 512, kInert,
         "most fields of a compact hash"),

@@ -201,6 +201,9 @@ std::optional<std::string> CheckText(const ConfigRow& row, std::string_view text
     case ConfigRule::kTitleTemplate:
       if (IsTitleTemplate(text)) return std::nullopt;
       return "template format is invalid or contains unknown variables";
+    case ConfigRule::kNotSupported:
+      if (text.empty()) return std::nullopt;
+      return fmt::format("this version has no {}", row.name);
     case ConfigRule::kHostname:
       return CheckHostname(text);
     default:

@@ -22,8 +22,7 @@ bool Load(Config& config, std::string_view text) {
   sim::SimulatedFileSystem disk;
   disk.SetContents("/etc/one.conf", "timeout 1\n");
   disk.SetContents("/etc/loop.conf", "include /etc/*.conf\n");
-  Directives directives;
-  const auto loaded = LoadText(config, disk, text, "fuzz.conf", directives);
+  const auto loaded = LoadText(config, disk, text, "fuzz.conf");
   if (loaded) return true;
   HF_CHECK(!loaded.error().reason.empty());
   HF_CHECK(loaded.error().Line().find(':') != std::string::npos);

@@ -12,7 +12,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Pair;
 
 std::vector<std::string> Split(std::string_view line) {
   return SplitArguments(line).value_or(std::vector<std::string>{"(unbalanced)"});
@@ -44,7 +43,7 @@ TEST(ConfLine, QuotedTextComesBack) {
 class ConfFile : public testing::Test {
  protected:
   std::string Load(std::string_view text) {
-    const auto loaded = LoadText(config, disk, text, "test.conf", directives);
+    const auto loaded = LoadText(config, disk, text, "test.conf");
     return loaded ? "OK" : loaded.error().Line();
   }
   std::string Get(std::string_view name) {
@@ -55,13 +54,11 @@ class ConfFile : public testing::Test {
                               std::string_view stdin_text = "") {
     const auto loaded = LoadConfiguration(config, disk, ParseCommandLine(arguments), stdin_text);
     if (!loaded) return loaded.error().Line();
-    directives = *loaded;
     return "OK";
   }
 
   Config config;
   sim::SimulatedFileSystem disk;
-  Directives directives;
 };
 
 TEST_F(ConfFile, LinesAndComments) {
@@ -120,15 +117,21 @@ TEST_F(ConfFile, WrongLinesAreNamed) {
   EXPECT_EQ(Get("port"), "6379");
 }
 
-TEST_F(ConfFile, DirectivesAreHandedOut) {
-  EXPECT_EQ(Load("rename-command FLUSHALL \"\"\nuser alice on +@all\nloadmodule /x.so a b\n"
-                 "foo.bar 1\nlist-max-ziplist-entries 5\nlua-replicate-commands yes\n"
-                 "replicaof no one"),
-            "OK");
-  EXPECT_THAT(directives.renamed_commands, ElementsAre(Pair("FLUSHALL", "")));
-  EXPECT_THAT(directives.users, ElementsAre(ElementsAre("alice", "on", "+@all")));
-  EXPECT_THAT(directives.modules, ElementsAre(ElementsAre("/x.so", "a", "b")));
-  EXPECT_THAT(directives.module_settings, ElementsAre(ElementsAre("foo.bar", "1")));
+TEST_F(ConfFile, DeprecatedLinesPass) {
+  EXPECT_EQ(Load("list-max-ziplist-entries 5\nlua-replicate-commands yes\nreplicaof no one"), "OK");
+}
+
+// Passed over, these would leave a server open that was meant to be closed.
+TEST_F(ConfFile, AccessRulesThatCannotBeKeptStopTheStart) {
+  EXPECT_THAT(Load("rename-command FLUSHALL \"\""), HasSubstr("cannot rename or disable commands"));
+  EXPECT_THAT(Load("user default off"), HasSubstr("no users besides the default one"));
+  EXPECT_THAT(Load("aclfile /etc/users.acl"), HasSubstr("this version has no aclfile"));
+  EXPECT_THAT(Load("loadmodule /x.so"), HasSubstr("loads no modules"));
+  EXPECT_THAT(Load("foo.bar 1"), HasSubstr("a module that is not loaded"));
+  EXPECT_THAT(Load("user default on #abc ~* &* +@all"), HasSubstr("no users besides"));
+  EXPECT_THAT(Load("user alice on nopass ~* &* +@all"), HasSubstr("no users besides"));
+  EXPECT_EQ(Load("user default on nopass sanitize-payload ~* &* +@all"), "OK");
+  EXPECT_EQ(Load("aclfile \"\""), "OK");
 }
 
 TEST_F(ConfFile, Include) {

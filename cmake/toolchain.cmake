@@ -1,5 +1,5 @@
 # Compiler options shared by every target: warnings as errors, sanitizers, coverage, ccache.
-option(HOLDFAST_TESTS "build the tests" ON)
+option(HOLDFAST_TESTS "build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(HOLDFAST_BENCH "build the benchmarks" OFF)
 option(HOLDFAST_FUZZ "build libFuzzer targets (needs clang)" OFF)
 set(HOLDFAST_SANITIZE "" CACHE STRING "value of -fsanitize=, empty for none")
@@ -11,7 +11,7 @@ if(CCACHE_PROGRAM)
 endif()
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wno-gnu-statement-expression -Wshadow -Werror
-                    -fno-omit-frame-pointer -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+                    -fno-omit-frame-pointer -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # HF_TRY is a statement expression; g++ has no narrower switch for it than -Wpedantic itself.
   add_compile_options(-Wno-pedantic)

@@ -38,7 +38,15 @@ void Executor::Reject(Session& session, const PreparedCommand& command, ReplySin
   if (session.transaction.open) session.transaction.failed = true;
   statistics_.errors.Add(1);
   if (command.entry != nullptr) statistics_.per_command[command.entry->index].rejected.Add(1);
-  reply.Error(error);
+  // EXEC that cannot run ends its transaction.
+  if (command.entry != nullptr && command.entry->spec->locking == commands::Locking::kExec) {
+    ResetTransaction(session);
+    constexpr std::string_view kGeneral = "ERR ";
+    if (error.starts_with(kGeneral)) error.remove_prefix(kGeneral.size());
+    reply.Error(fmt::format("EXECABORT Transaction discarded because of: {}", error));
+  } else {
+    reply.Error(error);
+  }
   store_.statistics().CountError(reply.error_code());
 }
 

@@ -78,7 +78,8 @@ std::string EncodePayload(const Entry& entry, bool compress) {
 
 Result<DecodedValue> DecodePayload(std::string_view payload) {
   HF_TRY_STATUS(CheckFooter(payload));
-  RdbDecoder decoder(payload.substr(0, payload.size() - kFooterBytes));
+  // As in Redis, a value whose length says so reaches into the footer.
+  RdbDecoder decoder(payload);
   const auto type = decoder.GetByte();
   if (!type) return BadFormat("payload without a value");
   if (*type != static_cast<uint8_t>(RdbType::kString)) return RefuseType(*type);

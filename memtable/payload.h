@@ -36,7 +36,7 @@ std::string EncodeStringPayload(std::string_view bytes, bool compress = true);
 //   kInvalidArgument  the checksum is right, what it covers is not a value (RESTORE: "Bad data
 //                     format"); `message` says why
 //   kUnsupported      a type that Redis has and this version does not, by name
-// As in Redis, bytes between value and footer are ignored.
+// As in Redis, bytes between value and footer are ignored, and a length may reach into the footer.
 Result<DecodedValue> DecodePayload(std::string_view payload);
 
 }  // namespace holdfast::memtable

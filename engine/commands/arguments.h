@@ -14,10 +14,16 @@
 
 namespace holdfast::commands {
 
+// Where Redis reads an argument as a C string it ends at its first NUL.
+constexpr std::string_view UntilNul(std::string_view argument) {
+  return argument.substr(0, argument.find('\0'));
+}
+
 // `lower` is in lower case: the way to test for an option's name.
 constexpr bool IsToken(std::string_view argument, std::string_view lower) {
-  if (argument.size() != lower.size()) return false;
-  for (size_t i = 0; i < argument.size(); ++i) {
+  if (argument.size() < lower.size()) return false;
+  if (argument.size() > lower.size() && argument[lower.size()] != '\0') return false;
+  for (size_t i = 0; i < lower.size(); ++i) {
     const char c = argument[i];
     if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c) != lower[i]) return false;
   }

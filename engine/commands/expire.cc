@@ -31,7 +31,10 @@ std::optional<Conditions> ParseConditions(CommandContext& ctx) {
     } else if (IsToken(ctx.args[i], "lt")) {
       conditions.less = true;
     } else {
-      ctx.reply.Error(std::string("ERR Unsupported option ").append(ctx.args[i]));
+      // Redis cuts line ends off the end of an error.
+      std::string_view option = UntilNul(ctx.args[i]);
+      option = option.substr(0, option.find_last_not_of("\r\n") + 1);
+      ctx.reply.Error(std::string("ERR Unsupported option ").append(option));
       return std::nullopt;
     }
   }

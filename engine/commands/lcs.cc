@@ -7,6 +7,7 @@
 #include "engine/commands/arguments.h"
 #include "engine/commands/string_access.h"
 #include "engine/commands/string_handlers.h"
+#include "engine/config/config.h"
 #include "holdfast/bytes.h"
 
 namespace holdfast::commands {
@@ -14,8 +15,9 @@ namespace {
 
 using memtable::Entry;
 
-// Of the table of bits: 512 MiB. Beyond it the answer is Redis's for a table that does not fit.
-constexpr uint64_t kMaxCells = uint64_t{1} << 32;
+// Of the table of bits: 4 GiB, for whoever raises proto-max-bulk-len.
+constexpr uint64_t kMaxCells = uint64_t{1} << 35;
+constexpr uint64_t kRedisCellBytes = 4;
 
 struct Options {
   bool length = false;
@@ -114,6 +116,21 @@ std::optional<Options> ParseOptions(CommandContext& ctx) {
   return std::nullopt;
 }
 
+// Redis counts what its own, larger table would take.
+bool TableFits(CommandContext& ctx, uint64_t rows, uint64_t columns) {
+  const auto cells = CheckedMul(rows, columns);
+  const auto limit = static_cast<uint64_t>(ctx.services.config->Integer("proto-max-bulk-len"));
+  if (!cells || *cells > kMaxCells) {
+    ctx.reply.Error("ERR Insufficient memory, failed allocating transient memory for LCS");
+    return false;
+  }
+  if (*cells * kRedisCellBytes > limit) {
+    ctx.reply.Error("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
+    return false;
+  }
+  return true;
+}
+
 void ReplyRange(CommandContext& ctx, size_t begin, size_t length) {
   ctx.reply.Array(2);
   ctx.reply.Integer(static_cast<int64_t>(begin));
@@ -153,10 +170,7 @@ void Lcs(CommandContext& ctx) {
   }
   const auto options = ParseOptions(ctx);
   if (!options) return;
-  const auto cells = CheckedMul<uint64_t>(texts[0].size() + 1, texts[1].size() + 1);
-  if (!cells || *cells > kMaxCells) {
-    return ctx.reply.Error("ERR Insufficient memory, failed allocating transient memory for LCS");
-  }
+  if (!TableFits(ctx, texts[0].size() + 1, texts[1].size() + 1)) return;
   const Table table(texts[0], texts[1]);
   if (options->length) return ctx.reply.Integer(static_cast<int64_t>(table.length()));
   std::string text;

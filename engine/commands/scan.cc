@@ -102,7 +102,8 @@ std::optional<ScanOptions> ParseScanOptions(CommandContext& ctx) {
 }
 
 // Redis reads cursors with strtoul: nothing, a sign and leading zeros are fine, spaces are not.
-std::optional<uint64_t> ParseCursor(std::string_view text) {
+std::optional<uint64_t> ParseCursor(std::string_view argument) {
+  std::string_view text = UntilNul(argument);
   if (text.empty()) return 0;
   const bool negative = text.starts_with('-');
   if (negative || text.starts_with('+')) text.remove_prefix(1);

@@ -349,7 +349,7 @@ TEST_F(StringTest, LcsRefusesATableThatDoesNotFit) {
   Run("SETRANGE a 70000 x");
   Run("SETRANGE b 70000 x");
   EXPECT_EQ(Run("LCS a b LEN"),
-            "ERR Insufficient memory, failed allocating transient memory for LCS");
+            "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
 }
 
 }  // namespace

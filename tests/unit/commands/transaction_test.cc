@@ -46,6 +46,17 @@ TEST_F(TransactionTest, RefusedCommandsAbortIt) {
           {"EXEC", "ERR EXEC without MULTI"}});
 }
 
+TEST_F(TransactionTest, RefusedExecEndsIt) {
+  constexpr std::string_view kAbort =
+      "EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command";
+  Expect({{"MULTI", "OK"},
+          {"SET a 1", "QUEUED"},
+          {"EXEC now", kAbort},
+          {"DISCARD", "ERR DISCARD without MULTI"},
+          {"EXISTS a", "0"},
+          {"EXEC now", kAbort}});
+}
+
 TEST_F(TransactionTest, NestingAndMisplacement) {
   Expect({{"EXEC", "ERR EXEC without MULTI"},
           {"DISCARD", "ERR DISCARD without MULTI"},

@@ -163,6 +163,7 @@ class GroupScanner {
 
   void EndTransaction() {
     in_transaction_ = false;
+    HF_CHECK(first_command_ <= batch_.commands.size());
     const size_t count = batch_.commands.size() - first_command_;
     if (count == 0) return;  // an empty transaction is no group
     batch_.groups.push_back({offset_ + group_start_, static_cast<uint32_t>(first_command_),

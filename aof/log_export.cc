@@ -37,6 +37,7 @@ LogExporter::~LogExporter() {
 }
 
 Status LogExporter::Add(const LogBatch& batch) {
+  HF_CHECK(!finished_);
   for (const LogGroup& group : batch.groups) {
     const bool transaction = group.command_count > 1;
     if (transaction) Append(pending_, {"MULTI"});

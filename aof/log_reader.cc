@@ -123,7 +123,7 @@ Status LogReader::OpenUnframed(std::string_view head) {
 }
 
 void LogReader::EndSource() {
-  HF_CHECK(file_ != nullptr);
+  HF_CHECK(file_ != nullptr && state().end <= state().size);
   file_.reset();
   carried_.clear();
   ++source_;
@@ -157,6 +157,7 @@ Status LogReader::ParseBuffer(LogBatch& batch) {
   const uint64_t start = offset_;
   wanted_ = 0;
   while (!stopped_) {
+    HF_CHECK(offset_ == state().end && offset_ - start <= bytes.size());
     const std::string_view text = bytes.substr(offset_ - start);
     const uint64_t left = state().size - offset_;
     if (left == 0) {
@@ -218,7 +219,8 @@ Result<LogReader::Step> LogReader::ParseFrame(std::string_view text, LogBatch& b
   if (!total || *total > state().size - offset_) {
     return FrameFails(fmt::format("frame {} goes beyond the end of the file", header.number));
   }
-  if (options_.until_ms && header.unix_ms > *options_.until_ms) {
+  // A base is written after its cut: its times say nothing about what it holds.
+  if (options_.until_ms && !source().base && header.unix_ms > *options_.until_ms) {
     Stop(LogVerdict::Kind::kReachedTime, fmt::format("frame {} is later", header.number));
     return Step::kStopped;
   }
@@ -247,7 +249,9 @@ Result<LogReader::Step> LogReader::ParseFrame(std::string_view text, LogBatch& b
 // Its checksum matched: what does not parse now was written so.
 Result<LogReader::Step> LogReader::TakeFrame(const FrameHeader& header, std::string_view payload,
                                              LogBatch& batch) {
+  HF_CHECK(header.number == expected_ && payload.size() == header.bytes);
   const uint64_t line_start = state().end;
+  HF_CHECK(line_start < offset_);
   batch.frames.push_back({header.number, header.term, header.unix_ms, line_start});
   const size_t groups = batch.groups.size();
   const size_t commands = batch.commands.size();
@@ -280,6 +284,7 @@ Result<LogReader::Step> LogReader::TakeFrame(const FrameHeader& header, std::str
 Result<LogReader::Step> LogReader::TakeBaseEnd(const FrameHeader& header, size_t line_bytes) {
   if (!source().base) return FrameFails("a frame without bytes");
   if (header.crc != 0) return FrameFails("the end line of a base file with a checksum");
+  HF_CHECK(!base_ended_ && header.bytes == 0);
   next_frame_ = header.number + 1;
   term_ = header.term;
   base_ended_ = true;

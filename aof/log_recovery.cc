@@ -112,7 +112,8 @@ class EndCutter {
       }
       const std::string& path = sources_[i].path;
       LogFileEntry entry{path.substr(path.rfind('/') + 1), ++sequence, LogFileType::kIncremental,
-                         states_[i].id};
+                         std::nullopt};
+      if (manifest.hash_key) entry.id = states_[i].id;  // a manifest of Redis's has no place for it
       if (Kept(i)) kept.push_back(std::move(entry));
     }
     manifest.incremental = std::move(kept);

@@ -56,8 +56,8 @@ struct Manifest {
 
 // `path` is only for messages.
 Result<Manifest> ParseManifest(std::string_view text, const std::string& path);
-// kInvalidArgument if a name is too long for a line of Redis's manifest. Annotations are written
-// if there is a hash key.
+// kInvalidArgument if a name is too long for a line of Redis's manifest. Annotations, ids among
+// them, are written if there is a hash key; without one no entry may have an id.
 Result<std::string> FormatManifest(const Manifest& manifest);
 
 Result<Manifest> ReadManifest(FileSystem& fs, const std::string& path);

@@ -387,14 +387,6 @@ void SimulatedFileSystem::Record(Operation operation) {
   replay_.reset();  // it points into history_
 }
 
-void SimulatedFileSystem::Put(const std::string& path, bool directory, std::string_view contents) {
-  HF_CHECK(history_.empty());
-  auto inode =
-      std::make_shared<Inode>(Inode{next_inode_++, path, directory, std::string(contents)});
-  base_[path] = std::make_shared<const Inode>(*inode);
-  inodes_[path] = std::move(inode);
-}
-
 Result<std::shared_ptr<SimulatedFileSystem::Inode>> SimulatedFileSystem::Find(
     const std::string& path) const {
   const auto found = inodes_.find(path);
@@ -574,6 +566,26 @@ void SimulatedFileSystem::SetContents(const std::string& name, std::string_view 
   }
   for (; !missing.empty(); missing.pop_back()) Put(missing.back(), true, "");
   Put(path, false, contents);
+}
+
+void SimulatedFileSystem::Put(const std::string& path, bool directory, std::string_view contents) {
+  auto inode =
+      std::make_shared<Inode>(Inode{next_inode_++, path, directory, std::string(contents)});
+  inodes_[path] = inode;
+  if (history_.empty()) {
+    base_[path] = std::make_shared<const Inode>(*inode);
+    return;
+  }
+  const auto record = [&](Operation operation) {
+    operation.inode = inode->id;
+    Record(std::move(operation));
+  };
+  record({.kind = Operation::Kind::kCreate, .path = path, .directory = directory});
+  if (!directory) {
+    record({.kind = Operation::Kind::kWrite, .bytes = inode->content});
+    record({.kind = Operation::Kind::kSync});
+  }
+  record({.kind = Operation::Kind::kSyncDirectory, .path = ParentOf(path)});
 }
 
 std::optional<std::string> SimulatedFileSystem::Contents(const std::string& name) const {

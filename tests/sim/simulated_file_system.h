@@ -115,8 +115,8 @@ class SimulatedFileSystem final : public FileSystem {
   void set_before_sync(std::function<void(const std::string& path)> hook);
   void set_free_bytes(uint64_t bytes);
 
-  // Sets the disk up: the file (and its directories) are there, durable, before any operation.
-  // Only while nothing has been recorded.
+  // Puts a file (and its directories) there, durably. Before the first operation it is what the
+  // disk held from the start, later it is recorded as operations.
   void SetContents(const std::string& path, std::string_view contents);
   // Inspection; never fails.
   std::optional<std::string> Contents(const std::string& path) const;

@@ -1,0 +1,289 @@
+#!/usr/bin/env python3
+"""What aof-check leaves behind, redis-server 7.0 loads with an equal data set.
+
+Logs are written here byte by byte (frames with their checksums), and by redis-server itself. Cases:
+a framed log with zeros at its end, cut anywhere, damaged; a multi-part log with an unlisted file;
+Redis's own multi-part log cut inside MULTI; --export; an RDB base.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from resp import encode
+from server_process import REDIS_SERVER, ServerFailed, ServerProcess, aof_check
+
+FILE_ID = 0x0123456789abcdef
+REDIS_FLAGS = ["--appendonly", "yes", "--save", "", "--aof-load-truncated", "no",
+               "--aof-use-rdb-preamble", "no", "--auto-aof-rewrite-percentage", "0"]
+
+
+class Failed(Exception):
+    """A case did not hold."""
+
+
+def crc_table():
+    table = []
+    for value in range(256):
+        for _ in range(8):
+            value = value >> 1 ^ (0x82f63b78 if value & 1 else 0)
+        table.append(value)
+    return table
+
+
+TABLE = crc_table()
+
+
+def crc32c(data, crc=0):
+    crc ^= 0xffffffff
+    for byte in data:
+        crc = TABLE[(crc ^ byte) & 0xff] ^ crc >> 8
+    return crc ^ 0xffffffff
+
+
+def sealed(line, seed):
+    return line + b",h=%08x\r\n" % crc32c(line, seed)
+
+
+def file_header(file_id=FILE_ID):
+    return sealed(b"#HF:v=1,id=%016x" % file_id, 0)
+
+
+def frame(number, payload, synced=0, file_id=FILE_ID):
+    line = b"#HF:i=%d,t=0,ts=%d,s=%d,n=%d,crc=%08x" % (
+        number, 1700000000000 + number, synced, len(payload), crc32c(payload))
+    return sealed(line, crc32c(file_id.to_bytes(8, "little"))) + payload
+
+
+def command(*args):
+    return encode(*args)
+
+
+def group(number):
+    """The number-th group, and what it does: a function of a dict (database, key) -> value."""
+    key, value = "key:%d" % (number % 40), "%d:%s" % (number, "v" * (number * 37 % 300))
+    if number % 3 == 0:
+        text = (command("SELECT", "5") + command("SET", key, value) + command("SELECT", "0"))
+        return text, lambda data: data.__setitem__((5, key), value)
+    if number % 3 == 1:
+        text = (command("MULTI") + command("SET", key, value) + command("DEL", "key:1") +
+                command("EXEC"))
+
+        def both(data):
+            data[0, key] = value
+            data.pop((0, "key:1"), None)
+        return text, both
+    return command("SET", key, value), lambda data: data.__setitem__((0, key), value)
+
+
+def framed_log(groups, first=1):
+    """Text of a file, the offsets where its frames end, and the data set after each of them."""
+    text, ends, states, data = file_header(), [], [], {}
+    ends.append(len(text))
+    states.append({})
+    for number in range(first, first + groups):
+        payload, apply = group(number)
+        apply(data)
+        text += frame(number, payload, number - 1)
+        ends.append(len(text))
+        states.append(dict(data))
+    return text, ends, states
+
+
+def redis_data(folder, flags=()):
+    """The data set that redis-server loads from a data directory."""
+    found = {}
+    with ServerProcess(REDIS_SERVER, REDIS_FLAGS + list(flags), folder=folder) as server:
+        with server.connect() as client:
+            for database in range(16):
+                client.must("SELECT", database)
+                for key in client.must("KEYS", "*"):
+                    found[database, key.decode()] = client.must("GET", key).decode()
+    return found
+
+
+def write_log(folder, files, manifest=None):
+    directory = os.path.join(folder, "appendonlydir")
+    os.makedirs(directory)
+    for name, text in files.items():
+        with open(os.path.join(directory, name), "wb") as out:
+            out.write(text)
+    if manifest is None:
+        manifest = b"file appendonly.aof.1.incr.aof seq 1 type i\n"
+    with open(os.path.join(directory, "appendonly.aof.manifest"), "wb") as out:
+        out.write(manifest)
+
+
+def check(*args):
+    run = subprocess.run([aof_check(), *args], capture_output=True, stdin=subprocess.DEVNULL,
+                         check=False)
+    if run.returncode < 0:
+        raise Failed("aof-check %s died of signal %d" % (args, -run.returncode))
+    return run.returncode, (run.stdout + run.stderr).decode()
+
+
+def expect(what, wanted, found):
+    if wanted != found:
+        raise Failed("%s: expected %.500r, found %.500r" % (what, wanted, found))
+
+
+class Folder:
+    def __enter__(self):
+        self.path = tempfile.mkdtemp(prefix="holdfast-check-")
+        return self.path
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def zeros_at_the_end():
+    text, _, states = framed_log(60)
+    with Folder() as folder:
+        write_log(folder, {"appendonly.aof.1.incr.aof": text + bytes(70000)})
+        expect("zeros are sound", 0, check(folder)[0])
+        try:
+            redis_data(folder)
+            raise Failed("redis-server loads a zero-filled tail after all: say so in the docs")
+        except ServerFailed:
+            pass
+        code, output = check("--fix", "--yes", folder)
+        expect("fix " + output, 0, code)
+        expect("data", states[-1], redis_data(folder))
+
+
+def cut_anywhere(rounds, seed):
+    chance = random.Random(seed)
+    text, ends, states = framed_log(60)
+    for _ in range(rounds):
+        size = chance.randrange(ends[0], len(text))
+        whole = max(i for i, end in enumerate(ends) if end <= size)
+        with Folder() as folder:
+            tail = bytes(chance.choice([0, 0, 100, 5000]))
+            write_log(folder, {"appendonly.aof.1.incr.aof": text[:size] + tail})
+            torn = size not in ends
+            expect("torn at %d" % size, 1 if torn else 0, check(folder)[0])
+            code, output = check("--fix", "--yes", folder)
+            expect("fix " + output, 0, code)
+            expect("after the fix", 0, check(folder)[0])
+            expect("data cut at %d" % size, states[whole], redis_data(folder))
+
+
+def damaged():
+    text, ends, states = framed_log(60)
+    changed = bytearray(text)
+    changed[ends[30] + 150] ^= 1
+    with Folder() as folder:
+        write_log(folder, {"appendonly.aof.1.incr.aof": bytes(changed)})
+        code, output = check(folder)
+        expect("exit code", 1, code)
+        if "damage in" not in output or "offset %d" % ends[30] not in output:
+            raise Failed("the damage is not named: " + output)
+        code, output = check("--fix", folder)  # nobody says yes
+        expect("unconfirmed", 1, code)
+        code, output = check("--fix", "--yes", folder)
+        expect("fix " + output, 0, code)
+        expect("data", states[30], redis_data(folder))
+        saved = [name for name in os.listdir(os.path.join(folder, "appendonlydir"))
+                 if ".cut-" in name]
+        expect("side files", 1, len(saved))
+
+
+def unlisted_file():
+    first, _, _ = framed_log(20)
+    payload, apply = group(21)
+    second = file_header(7) + frame(21, payload, 20, 7) + bytes(4096)
+    _, _, states = framed_log(20)
+    wanted = states[-1]
+    apply(wanted)
+    with Folder() as folder:
+        write_log(folder, {"appendonly.aof.1.incr.aof": first, "appendonly.aof.2.incr.aof": second})
+        code, output = check("--fix", "--yes", folder)
+        expect("fix " + output, 0, code)
+        expect("data", wanted, redis_data(folder))
+
+
+def exported():
+    text, _, states = framed_log(60)
+    with Folder() as folder, Folder() as target:
+        write_log(folder, {"appendonly.aof.1.incr.aof": text + bytes(100)})
+        code, output = check("--export", os.path.join(target, "appendonly.aof"), folder)
+        expect("export " + output, 0, code)
+        expect("data", states[-1], redis_data(target))  # as the single file of old
+
+
+def redis_own_log():
+    with Folder() as folder:
+        flags = REDIS_FLAGS + ["--aof-timestamp-enabled", "yes"]
+        with ServerProcess(REDIS_SERVER, flags, folder=folder) as server:
+            with server.connect() as client:
+                for number in range(50):
+                    client.must("SELECT", number % 3)
+                    client.must("SET", "key:%d" % number, str(number))
+                client.must("BGREWRITEAOF")
+                while b"aof_rewrite_in_progress:1" in client.must("INFO", "persistence") or \
+                        b"aof_rewrite_scheduled:1" in client.must("INFO", "persistence"):
+                    pass
+                client.must("SELECT", 4)
+                client.must("SET", "kept", "1")
+                client.must("MULTI")
+                client.must("SET", "lost", "1")
+                client.must("SET", "lost too", "1")
+                client.must("EXEC")
+        directory = os.path.join(folder, "appendonlydir")
+        code, output = check("--stats", folder)
+        expect("sound " + output, 0, code)
+        newest = sorted(name for name in os.listdir(directory) if ".incr." in name)[-1]
+        path = os.path.join(directory, newest)
+        with open(path, "rb") as log:
+            text = log.read()
+        start = text.rindex(b"*1\r\n$5\r\nMULTI")
+        wanted = redis_data(folder)
+        del wanted[4, "lost"], wanted[4, "lost too"]
+        for size in range(start + 1, len(text), 7):
+            with open(path, "wb") as log:
+                log.write(text[:size])
+            expect("cut", 1, check(folder)[0])
+            code, output = check("--fix", "--yes", folder)
+            expect("fix " + output, 0, code)
+            with open(path, "rb") as log:
+                expect("bytes", text[:start], log.read())
+        expect("data", wanted, redis_data(folder))
+
+
+def rdb_base():
+    with Folder() as folder:
+        flags = list(REDIS_FLAGS)
+        flags[flags.index("--aof-use-rdb-preamble") + 1] = "yes"
+        with ServerProcess(REDIS_SERVER, flags, folder=folder) as server:
+            with server.connect() as client:
+                client.must("SET", "a", "1")
+        code, output = check(folder)
+        expect("exit code", 2, code)
+        if "RDB" not in output:
+            raise Failed("the RDB base is not named: " + output)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cuts", type=int, default=25)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    if not aof_check():
+        sys.exit("aof-check is not built (or set $AOF_CHECK)")
+    expect("crc32c", 0xe3069283, crc32c(b"123456789"))
+    for case in (zeros_at_the_end, damaged, unlisted_file, exported, redis_own_log, rdb_base,
+                 lambda: cut_anywhere(arguments.cuts, arguments.seed)):
+        try:
+            case()
+        except (Failed, ServerFailed) as failure:
+            sys.exit("FAILED %s (seed %d): %s" % (getattr(case, "__name__", "cuts"),
+                                                  arguments.seed, failure))
+    print("aof-check: 6 cases and %d cuts, redis-server loads what it leaves" % arguments.cuts)
+
+
+if __name__ == "__main__":
+    main()

@@ -14,7 +14,7 @@ import sys
 import tempfile
 
 from altering_proxy import AlteringProxy
-from resp import encode
+from resp import Client, encode
 from server_process import (REDIS_SERVER, ServerProcess, add_server_argument, memory_only,
                             server_under_test)
 
@@ -216,14 +216,16 @@ def python_transactions(port):
     with client.monitor() as monitor:
         other.set("monitored", 1)
         expect("monitor", "monitored" in monitor.next_command()["command"])
-    python_lock(client)
+    python_lock(client, port)
 
 
-def python_lock(client):
+def python_lock(client, port):
     lock = client.lock("the-lock", timeout=10)
     expect("lock", lock.acquire(blocking=False))
     expect("second lock", not client.lock("the-lock", timeout=10).acquire(blocking=False))
-    if client.execute_command("COMMAND", "INFO", "evalsha").get("evalsha"):
+    with Client(port) as raw:
+        has_scripts = raw.must("COMMAND", "INFO", "evalsha")[0] is not None
+    if has_scripts:
         lock.release()
         expect("lock released", client.exists("the-lock") == 0)
     else:
@@ -257,7 +259,7 @@ def run_all(port, folder, only=None):
         try:
             case(port, *extra)
             print("%s: ok" % name, flush=True)
-        except (AssertionError, redis.RedisError, OSError, KeyError, ValueError) as error:
+        except Exception as error:  # whatever a client library makes of a wrong reply
             print("%s: FAILED" % name, flush=True)
             problems.append("%s: %s: %s" % (name, type(error).__name__, error))
     return problems

@@ -22,8 +22,8 @@ from server_process import (REDIS_SERVER, ServerProcess, add_server_argument,  #
                             memory_only, server_under_test)
 
 MIB = 1 << 20
-LIMITS = ["--client-output-buffer-limit", "normal 16mb 8mb 5", "--client-query-buffer-limit", "64mb",
-          "--proto-max-bulk-len", "32mb"]
+LIMITS = ["--client-query-buffer-limit", "64mb", "--proto-max-bulk-len", "32mb"]
+OUTPUT_LIMIT = "normal 16mb 8mb 5"
 RSS_BOUND = 192 * MIB
 WITNESS_BOUND_S = 2.0
 
@@ -282,6 +282,9 @@ CASES = [bad_lengths, garbage, half_commands, one_byte_at_a_time, declared_but_n
 def run_cases(binary, seed, flags, only):
     problems = []
     with ServerProcess(binary, memory_only(binary, flags)) as server:
+        if flags:
+            with server.connect() as client:
+                client.must("CONFIG", "SET", "client-output-buffer-limit", OUTPUT_LIMIT)
         witness = Witness(server)
         for case in CASES:
             if only and case.__name__ not in only:

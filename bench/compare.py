@@ -21,6 +21,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests",
@@ -255,7 +256,11 @@ PARTS = {"speed": speed, "memory": memory, "replay": replay, "fsyncs": fsyncs, "
 
 
 def version(path):
-    run = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    try:
+        run = subprocess.run([path, "--version"], capture_output=True, text=True, check=False,
+                             timeout=5, cwd=tempfile.gettempdir())
+    except subprocess.TimeoutExpired:
+        return path
     return (run.stdout or run.stderr).strip().split("\n")[0][:100]
 
 

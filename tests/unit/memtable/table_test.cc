@@ -306,7 +306,8 @@ TEST(TablePrefetch, RunsBesideAWriter) {
   for (int round = 0; round < 4; ++round) {
     for (uint64_t i = 0; i < 30'000; ++i) Set(table, Name(i), Name(i));
     for (uint64_t i = 0; i < 10'000; ++i) {
-      const KeyRef key = Key(Name(random.Below(30'000)));
+      const std::string name = Name(random.Below(30'000));
+      const KeyRef key = Key(name);
       if (Entry* entry = table.Find(key)) table.Erase(key, entry);
     }
     table.Swap(spare);

@@ -11,20 +11,6 @@
 namespace holdfast::memtable {
 namespace {
 
-size_t DirectoryBytes(uint32_t width) {
-  const size_t bytes = (size_t{1} << width) * (sizeof(uint64_t) + sizeof(SegmentInfo*));
-  return (bytes + 63) / 64 * 64;
-}
-
-// The info pointers of a directory follow its links.
-SegmentInfo** InfosOf(std::atomic<uint64_t>* links, uint32_t width) {
-  return reinterpret_cast<SegmentInfo**>(links + (size_t{1} << width));
-}
-
-inline size_t LinkIndex(uint64_t position, uint32_t base, uint32_t width) {
-  return (position << base) >> (64 - width);
-}
-
 inline bool Holds(const Entry* entry, const KeyRef& key) {
   return entry->stored_hash() == key.hash >> (64 - kStoredHashBits) && entry->key() == key.name;
 }
@@ -37,22 +23,6 @@ void NoteExpiry(SegmentInfo& info, UnixMs expiry_ms) {
   // A second late at most: CollectExpired's promise.
   const UnixMs look_ms = expiry_ms > INT64_MAX - 1000 ? INT64_MAX : expiry_ms + 1000;
   if (look_ms < info.next_look_ms) info.next_look_ms = look_ms;
-}
-
-void FreeSegments(Link link, uint32_t base) {
-  if (!link.IsDirectory()) {
-    FreeLines(link.buckets(), kSegmentBytes);
-    return;
-  }
-  std::atomic<uint64_t>* links = link.links();
-  const uint32_t width = link.width();
-  for (size_t i = 0; i < size_t{1} << width;) {
-    const Link next{links[i].load(std::memory_order_relaxed)};
-    FreeSegments(next, base + width);
-    // A segment with fewer bits than the directory gives has several links.
-    i += next.IsDirectory() ? 1 : size_t{1} << (base + width - next.depth());
-  }
-  FreeLines(links, DirectoryBytes(width));
 }
 
 }  // namespace
@@ -99,20 +69,22 @@ Index::Leaf Index::Descend(uint64_t position) const {
   const std::atomic<uint64_t>* at = &root_;
   Link link{root_.load(std::memory_order_relaxed)};
   HF_CHECK(link.word != 0);
-  leaf.info = root_info_;
+  SegmentInfo* const* info = &root_info_;
   while (link.IsDirectory()) {
     leaf.parent = const_cast<std::atomic<uint64_t>*>(at);
     leaf.base += leaf.width;
     leaf.width = link.width();
     leaf.links = link.links();
     const size_t i = LinkIndex(position, leaf.base, leaf.width);
-    leaf.info = InfosOf(leaf.links, leaf.width)[i];
+    leaf.parent_info = const_cast<SegmentInfo**>(info);
+    info = &InfosOf(leaf.links, leaf.width)[i];
     at = &leaf.links[i];
     link.word = at->load(std::memory_order_relaxed);
   }
   leaf.buckets = link.buckets();
   leaf.depth = link.depth();
   leaf.position = leaf.depth == 0 ? 0 : position >> (64 - leaf.depth) << (64 - leaf.depth);
+  leaf.info = *info;
   HF_CHECK(leaf.info != nullptr);
   return leaf;
 }
@@ -196,6 +168,7 @@ void Index::Insert(const KeyRef& key, Entry* entry) {
     Spill(leaf, leaf.HomeOf(position), tagged);
     break;
   }
+  ++size_;
   if (!entry->Has(kHasExpiry)) return;
   SegmentInfo& info = *Descend(position).info;
   ++info.expiring;
@@ -245,10 +218,13 @@ void Index::Erase(const KeyRef& key, const Entry* entry) {
     tag = spot.spilled->tag;
     Unspill(leaf, home, spot.spilled);
   }
-  if ((tag & kTagHasExpiry) == 0) return;
-  HF_CHECK(leaf.info->expiring > 0 && expiring_ > 0);
-  --leaf.info->expiring;
-  --expiring_;
+  if ((tag & kTagHasExpiry) != 0) {
+    HF_CHECK(leaf.info->expiring > 0 && expiring_ > 0);
+    --leaf.info->expiring;
+    --expiring_;
+  }
+  --size_;
+  Shrink();
 }
 
 bool Index::Place(Bucket* buckets, uint32_t home, TaggedEntry entry) {
@@ -299,187 +275,6 @@ void Index::Unspill(const Leaf& leaf, uint32_t home, TaggedEntry* spot) {
   if (info.spilled_size == 0) FreeSpilled(&info);
 }
 
-void Index::CreateRoot(KeyOrder first) {
-  shared_value_ = shared_bits_ == 0 ? 0 : first >> (kOrderBits - shared_bits_);
-  root_info_ = NewInfo();
-  root_.store(Link::ToSegment(NewSegment(), 0).word);
-}
-
-// Splits the segment that `key` belongs to; false if no split would ever make room for it.
-bool Index::Split(const KeyRef& key) {
-  const uint64_t position = PositionOf(key.order());
-  Leaf leaf = Descend(position);
-  if (leaf.depth >= MaxDepth() || !SplitHelps(leaf, position)) return false;
-  if (leaf.links == nullptr || leaf.depth == leaf.base + leaf.width) {
-    DeepenDirectory(leaf);
-    leaf = Descend(position);
-  }
-  const std::vector<TaggedEntry> entries = TakeAll(leaf);
-  const Leaf right = SplitLinks(leaf);
-  Leaf left = leaf;
-  ++left.depth;
-  const uint64_t new_bit = uint64_t{1} << (63 - leaf.depth);
-  for (const TaggedEntry& tagged : entries) {
-    const uint64_t at = PositionOf(*tagged.entry, leaf);
-    const Leaf& target = (at & new_bit) != 0 ? right : left;
-    const uint32_t home = target.HomeOf(at);
-    if (!Place(target.buckets, home, tagged)) Spill(target, home, tagged);
-    if ((tagged.tag & kTagHasExpiry) != 0) ++target.info->expiring;
-  }
-  return true;
-}
-
-bool Index::SplitHelps(const Leaf& leaf, uint64_t position) const {
-  const uint32_t home = leaf.HomeOf(position);
-  for (uint32_t i = 0; i < kWindow; ++i) {
-    const Bucket& bucket = leaf.buckets[(home + i) % kBuckets];
-    for (uint32_t lane = 0; lane < kLanes; ++lane) {
-      if (PositionOf(*bucket.At(lane), leaf) != position) return true;
-    }
-  }
-  return false;
-}
-
-// Gives the leaf's links one more bit: doubles its directory, or starts a new one below it.
-void Index::DeepenDirectory(const Leaf& leaf) {
-  const bool doubling = leaf.links != nullptr && leaf.width < kMaxWidth;
-  const uint32_t width = doubling ? leaf.width + 1 : 1;
-  std::atomic<uint64_t>* links = NewDirectory(width);
-  SegmentInfo** infos = InfosOf(links, width);
-  const Link grown = Link::ToDirectory(links, width);
-  if (doubling) {
-    SegmentInfo** old_infos = InfosOf(leaf.links, leaf.width);
-    for (size_t i = 0; i < size_t{1} << width; ++i) {
-      links[i].store(leaf.links[i / 2].load(std::memory_order_relaxed), std::memory_order_relaxed);
-      infos[i] = old_infos[i / 2];
-    }
-    leaf.parent->store(grown.word);  // seq_cst, before the retirement
-    RetireDirectory(leaf.links, leaf.width);
-    return;
-  }
-  const uint64_t link = Link::ToSegment(leaf.buckets, leaf.depth).word;
-  for (size_t i = 0; i < 2; ++i) {
-    links[i].store(link, std::memory_order_relaxed);
-    infos[i] = leaf.info;
-  }
-  if (leaf.links == nullptr) {
-    root_info_ = nullptr;
-    root_.store(grown.word);
-    return;
-  }
-  const size_t i = LinkIndex(leaf.position, leaf.base, leaf.width);
-  InfosOf(leaf.links, leaf.width)[i] = nullptr;
-  leaf.links[i].store(grown.word);
-}
-
-// Empties the segment into a list. The entries' cache lines are asked for on the way: the caller
-// reads every one.
-std::vector<TaggedEntry> Index::TakeAll(const Leaf& leaf) {
-  std::vector<TaggedEntry> entries;
-  entries.reserve(kBuckets * kLanes + leaf.info->spilled_size);
-  for (uint32_t b = 0; b < kBuckets; ++b) {
-    Bucket& bucket = leaf.buckets[b];
-    const TagWord word = bucket.Load();
-    for (uint64_t used = word.Used(); used != 0; used &= used - 1) {
-      const uint32_t lane = TagWord::FirstLane(used);
-      entries.push_back({bucket.At(lane), word.Tag(lane)});
-      __builtin_prefetch(entries.back().entry);
-    }
-    bucket.Store({0});
-  }
-  for (uint32_t i = 0; i < leaf.info->spilled_size; ++i) entries.push_back(leaf.info->spilled[i]);
-  FreeSpilled(leaf.info);
-  leaf.info->expiring = 0;
-  return entries;
-}
-
-// Makes the segment the left half of its range and a new, empty one the right half.
-Index::Leaf Index::SplitLinks(const Leaf& leaf) {
-  Leaf right = leaf;
-  right.depth = leaf.depth + 1;
-  right.position = leaf.position | (uint64_t{1} << (63 - leaf.depth));
-  right.buckets = NewSegment();
-  right.info = NewInfo();
-  right.info->next_look_ms = leaf.info->next_look_ms;
-  const size_t count = size_t{1} << (leaf.base + leaf.width - leaf.depth);
-  HF_CHECK(count >= 2);
-  const size_t first = LinkIndex(leaf.position, leaf.base, leaf.width);
-  SegmentInfo** infos = InfosOf(leaf.links, leaf.width);
-  for (size_t i = 0; i < count; ++i) {
-    const bool is_right = i >= count / 2;
-    const Link link = Link::ToSegment(is_right ? right.buckets : leaf.buckets, right.depth);
-    infos[first + i] = is_right ? right.info : leaf.info;
-    leaf.links[first + i].store(link.word, std::memory_order_release);
-  }
-  return right;
-}
-
-std::atomic<uint64_t>* Index::NewDirectory(uint32_t width) {
-  const size_t bytes = DirectoryBytes(width);
-  auto* links = static_cast<std::atomic<uint64_t>*>(AllocateLines(bytes));
-  for (size_t i = 0; i < size_t{1} << width; ++i) new (&links[i]) std::atomic<uint64_t>(0);
-  allocated_bytes_ += UsableLines(links, bytes);
-  return links;
-}
-
-void Index::RetireDirectory(std::atomic<uint64_t>* links, uint32_t width) {
-  const size_t bytes = DirectoryBytes(width);
-  allocated_bytes_ -= UsableLines(links, bytes);
-  if (reclaimer_ == nullptr) {
-    FreeLines(links, bytes);
-  } else {
-    reclaimer_->Retire([links, bytes] { FreeLines(links, bytes); });
-  }
-}
-
-Bucket* Index::NewSegment() {
-  auto* buckets = static_cast<Bucket*>(AllocateLines(kSegmentBytes));
-  for (uint32_t i = 0; i < kBuckets; ++i) new (&buckets[i]) Bucket{};
-  allocated_bytes_ += UsableLines(buckets, kSegmentBytes);
-  return buckets;
-}
-
-SegmentInfo* Index::NewInfo() {
-  auto* info = new (Allocate(sizeof(SegmentInfo))) SegmentInfo;
-  allocated_bytes_ += UsableSize(info, sizeof(SegmentInfo));
-  return info;
-}
-
-void Index::FreeInfo(SegmentInfo* info) {
-  FreeSpilled(info);
-  allocated_bytes_ -= UsableSize(info, sizeof(SegmentInfo));
-  Free(info, sizeof(SegmentInfo));
-}
-
-void Index::FreeSpilled(SegmentInfo* info) {
-  if (info->spilled == nullptr) return;
-  const size_t bytes = info->spilled_capacity * sizeof(TaggedEntry);
-  allocated_bytes_ -= UsableSize(info->spilled, bytes);
-  Free(info->spilled, bytes);
-  info->spilled = nullptr;
-  info->spilled_size = info->spilled_capacity = 0;
-}
-
-void Index::RetireAll() {
-  if (empty()) return;
-  for (uint64_t position = 0;;) {
-    const Leaf leaf = Descend(position);
-    FreeInfo(leaf.info);
-    position = leaf.position + leaf.span();
-    if (position == 0) break;
-  }
-  const Link root{root_.exchange(0)};
-  if (reclaimer_ == nullptr) {
-    FreeSegments(root, 0);
-  } else {
-    reclaimer_->Retire([root] { FreeSegments(root, 0); });
-  }
-  root_info_ = nullptr;
-  allocated_bytes_ = 0;
-  expiring_ = 0;
-  expire_cursor_ = 0;
-}
-
 void Index::Swap(Index& other) {
   HF_CHECK(shared_bits_ == other.shared_bits_ && reclaimer_ == other.reclaimer_);
   const uint64_t root = root_.load(std::memory_order_relaxed);
@@ -487,6 +282,9 @@ void Index::Swap(Index& other) {
   other.root_.store(root);
   std::swap(shared_value_, other.shared_value_);
   std::swap(root_info_, other.root_info_);
+  std::swap(merge_cursor_, other.merge_cursor_);
+  std::swap(segments_, other.segments_);
+  std::swap(size_, other.size_);
   std::swap(expire_cursor_, other.expire_cursor_);
   std::swap(expiring_, other.expiring_);
   std::swap(allocated_bytes_, other.allocated_bytes_);

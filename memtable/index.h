@@ -1,5 +1,6 @@
 // The index of one table: from the order (slot, hash) and a tag to entries, in segments of 64
-// buckets, under a directory that is a trie of wide nodes. Growth splits one segment at a time. A
+// buckets, under a directory that is a trie of wide nodes. Growth splits one segment at a time, and
+// a sparse index merges one pair at a time. A
 // node of the directory takes at most kMaxWidth bits and then grows children, so its doubling
 // copies at most 64 KiB; keys of one hash tag share all their slot bits, and the trie takes those
 // bits in at most two nodes: about 100 bytes of directory per segment in the worst case.
@@ -40,6 +41,7 @@ class Index {
   void Update(const KeyRef& key, const Entry* old, Entry* now);
   void Erase(const KeyRef& key, const Entry* entry);
 
+  size_t size() const { return size_; }
   size_t expiring() const { return expiring_; }
   size_t allocated_bytes() const { return allocated_bytes_; }
 
@@ -68,6 +70,7 @@ class Index {
   // Where an order leads.
   struct Leaf {
     std::atomic<uint64_t>* parent = nullptr;  // the link to `links`, null if the root is the leaf
+    SegmentInfo** parent_info = nullptr;      // the place of an info beside that link
     std::atomic<uint64_t>* links = nullptr;   // the directory node, null if the root is the leaf
     uint32_t base = 0;                        // order bits taken above the node
     uint32_t width = 0;
@@ -113,12 +116,19 @@ class Index {
   void Unspill(const Leaf& leaf, uint32_t home, TaggedEntry* spot);
   bool Split(const KeyRef& key);
   bool SplitHelps(const Leaf& leaf, uint64_t position) const;
+  void Resettle(const Leaf& leaf, uint64_t position, TaggedEntry tagged);
+  void Shrink();
+  void MergeAtCursor();
+  void Merge(const Leaf& left, const Leaf& right);
+  static size_t CountEntries(const Leaf& leaf);
   void DeepenDirectory(const Leaf& leaf);
   std::vector<TaggedEntry> TakeAll(const Leaf& leaf);
   Leaf SplitLinks(const Leaf& leaf);
   std::atomic<uint64_t>* NewDirectory(uint32_t width);
   void RetireDirectory(std::atomic<uint64_t>* links, uint32_t width);
+  void RetireLines(void* block, size_t bytes);
   Bucket* NewSegment();
+  void RetireSegment(Bucket* buckets);
   SegmentInfo* NewInfo();
   void FreeInfo(SegmentInfo* info);
   void FreeSpilled(SegmentInfo* info);
@@ -132,6 +142,9 @@ class Index {
   std::atomic<uint64_t> root_{0};  // a Link
   SegmentInfo* root_info_ = nullptr;
   uint64_t expire_cursor_ = 0;
+  uint64_t merge_cursor_ = 0;
+  size_t segments_ = 0;
+  size_t size_ = 0;
   size_t expiring_ = 0;
   size_t allocated_bytes_ = 0;
 };

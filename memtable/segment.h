@@ -118,4 +118,18 @@ struct Link {
 };
 static_assert(sizeof(std::atomic<uint64_t>) == sizeof(uint64_t));
 
+// A directory: its links, then as many pointers to infos (null beside a link to a directory).
+inline size_t DirectoryBytes(uint32_t width) {
+  const size_t bytes = (size_t{1} << width) * (sizeof(uint64_t) + sizeof(SegmentInfo*));
+  return (bytes + 63) / 64 * 64;
+}
+
+inline SegmentInfo** InfosOf(std::atomic<uint64_t>* links, uint32_t width) {
+  return reinterpret_cast<SegmentInfo**>(links + (size_t{1} << width));
+}
+
+inline size_t LinkIndex(uint64_t position, uint32_t base, uint32_t width) {
+  return (position << base) >> (64 - width);
+}
+
 }  // namespace holdfast::memtable

@@ -30,9 +30,8 @@ Table::~Table() {
   index_.Drain([this](Entry* entry) {
     entry_bytes_ -= entry->AllocatedBytes();
     EntryBuilder::Destroy(entry);
-    --size_;
   });
-  HF_CHECK(size_ == 0 && entry_bytes_ == 0 && index_.allocated_bytes() == 0);
+  HF_CHECK(size() == 0 && entry_bytes_ == 0 && index_.allocated_bytes() == 0);
 }
 
 // After an entry changed: its address or its expiry.
@@ -46,7 +45,6 @@ Entry* Table::Put(const KeyRef& key, Entry* existing, const NewValue& value, Uni
     Entry* entry = EntryBuilder::Create(key, value, expiry_ms);
     entry_bytes_ += entry->AllocatedBytes();
     index_.Insert(key, entry);
-    ++size_;
     return entry;
   }
   HF_DCHECK(existing->key() == key.name);
@@ -121,11 +119,10 @@ Entry* Table::SetExpiry(const KeyRef& key, Entry* existing, UnixMs expiry_ms) {
 }
 
 void Table::Erase(const KeyRef& key, Entry* existing) {
-  HF_CHECK(existing != nullptr && size_ > 0);
+  HF_CHECK(existing != nullptr && size() > 0);
   index_.Erase(key, existing);
   entry_bytes_ -= existing->AllocatedBytes();
   EntryBuilder::Destroy(existing);
-  --size_;
 }
 
 Entry* Table::CopyValue(const KeyRef& key, Entry* existing, const Entry& from, UnixMs expiry_ms) {
@@ -141,7 +138,6 @@ Entry* Table::CopyValue(const KeyRef& key, Entry* existing, const Entry& from, U
 
 void Table::Swap(Table& other) {
   index_.Swap(other.index_);
-  std::swap(size_, other.size_);
   std::swap(entry_bytes_, other.entry_bytes_);
 }
 

@@ -78,10 +78,11 @@ class Table {
   // `from` is not `existing`.
   Entry* CopyValue(const KeyRef& key, Entry* existing, const Entry& from, UnixMs expiry_ms);
 
-  size_t size() const { return size_; }                  // tombstones included
+  size_t size() const { return index_.size(); }          // tombstones included
   size_t expiring() const { return index_.expiring(); }  // entries with a TTL
   // Entries, blocks and the table, as the allocator handed them out.
   size_t allocated_bytes() const { return entry_bytes_ + index_.allocated_bytes(); }
+  size_t index_bytes() const { return index_.allocated_bytes(); }  // the part without entries
 
   // Exchanges all contents with a table of the same options (SWAPDB), in constant time.
   void Swap(Table& other);
@@ -110,7 +111,6 @@ class Table {
 
   TableOptions options_;
   Index index_;
-  size_t size_ = 0;
   size_t entry_bytes_ = 0;
 };
 

@@ -117,10 +117,7 @@ class Fixture {
       ASSERT_GT(cursor, last);
     }
     ASSERT_EQ(seen.size(), model_.size());
-    ASSERT_GE(table_->allocated_bytes(), bytes);
-    if (!model_.empty()) {
-      ASSERT_GE(table_->allocated_bytes(), bytes + 4096);
-    }
+    ASSERT_EQ(table_->allocated_bytes(), table_->index_bytes() + bytes);
   }
 
   void Step() {

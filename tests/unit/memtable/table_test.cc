@@ -198,6 +198,29 @@ TEST(Table, OneHashTagMayHoldAMillionKeys) {
   }
 }
 
+TEST(Table, DeletingMostKeysGivesTheMemoryBack) {
+  for (const uint64_t kept : {0u, 1u, 1000u}) {
+    Reclaimer reclaimer;
+    Table table({0, &reclaimer});
+    for (uint64_t i = 0; i < 200'000; ++i) Set(table, Name(i), "x", i % 3 == 0 ? 1000 : kNoExpiry);
+    for (uint64_t i = kept; i < 200'000; ++i) {
+      const std::string name = Name(i);
+      table.Erase(Key(name), table.Find(Key(name)));
+    }
+    ASSERT_EQ(table.size(), kept);
+    EXPECT_LT(table.index_bytes(), 20'000 + kept * 120);
+    size_t expiring = 0;
+    for (uint64_t i = 0; i < kept; ++i) {
+      const Entry* entry = table.Find(Key(Name(i)));
+      ASSERT_NE(entry, nullptr);
+      expiring += entry->Has(kHasExpiry) ? 1 : 0;
+    }
+    EXPECT_EQ(table.expiring(), expiring);
+    for (uint64_t i = 0; i < 200'000; ++i) Set(table, Name(i), "again");
+    ASSERT_EQ(table.size(), 200'000u);
+  }
+}
+
 TEST(Table, SwapAndDetachMoveEverything) {
   Reclaimer reclaimer;
   Table one({0, &reclaimer});
@@ -309,6 +332,10 @@ TEST(TablePrefetch, RunsBesideAWriter) {
       const std::string name = Name(random.Below(30'000));
       const KeyRef key = Key(name);
       if (Entry* entry = table.Find(key)) table.Erase(key, entry);
+    }
+    for (uint64_t i = 100; i < 30'000; ++i) {
+      const std::string name = Name(i);
+      if (Entry* entry = table.Find(Key(name))) table.Erase(Key(name), entry);
     }
     table.Swap(spare);
     table.Detach();

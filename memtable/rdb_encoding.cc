@@ -2,6 +2,7 @@
 
 #include <liblzf/lzf.h>
 
+#include <iterator>
 #include <limits>
 
 #include "holdfast/check.h"
@@ -25,6 +26,31 @@ constexpr size_t kCompressFrom = 21;
 // LZF writes at most 264 bytes for 3 that it reads.
 constexpr uint64_t kLzfMaxExpansion = 88;
 
+// By RdbType.
+constexpr std::string_view kTypeNames[] = {"string",
+                                           "list",
+                                           "set",
+                                           "sorted set",
+                                           "hash",
+                                           "sorted set (binary scores)",
+                                           "module (pre-release form)",
+                                           "module",
+                                           "",
+                                           "hash (zipmap)",
+                                           "list (ziplist)",
+                                           "set (intset)",
+                                           "sorted set (ziplist)",
+                                           "hash (ziplist)",
+                                           "list (quicklist of ziplists)",
+                                           "stream",
+                                           "hash (listpack)",
+                                           "sorted set (listpack)",
+                                           "list (quicklist)",
+                                           "stream (second form)",
+                                           "set (listpack)",
+                                           "stream (third form)"};
+static_assert(std::size(kTypeNames) == static_cast<size_t>(RdbType::kStreamListpacks3) + 1);
+
 template <typename T>
 bool Fits(int64_t value) {
   return value >= std::numeric_limits<T>::min() && value <= std::numeric_limits<T>::max();
@@ -35,51 +61,7 @@ std::unexpected<Error> Corrupt(const char* what) { return MakeError(ErrorCode::k
 }  // namespace
 
 std::string_view RdbTypeName(uint8_t type) {
-  switch (static_cast<RdbType>(type)) {
-    case RdbType::kString:
-      return "string";
-    case RdbType::kList:
-      return "list";
-    case RdbType::kSet:
-      return "set";
-    case RdbType::kSortedSet:
-      return "sorted set";
-    case RdbType::kHash:
-      return "hash";
-    case RdbType::kSortedSet2:
-      return "sorted set (binary scores)";
-    case RdbType::kModulePreGa:
-      return "module (pre-release form)";
-    case RdbType::kModule2:
-      return "module";
-    case RdbType::kHashZipmap:
-      return "hash (zipmap)";
-    case RdbType::kListZiplist:
-      return "list (ziplist)";
-    case RdbType::kSetIntset:
-      return "set (intset)";
-    case RdbType::kSortedSetZiplist:
-      return "sorted set (ziplist)";
-    case RdbType::kHashZiplist:
-      return "hash (ziplist)";
-    case RdbType::kListQuicklist:
-      return "list (quicklist of ziplists)";
-    case RdbType::kStreamListpacks:
-      return "stream";
-    case RdbType::kHashListpack:
-      return "hash (listpack)";
-    case RdbType::kSortedSetListpack:
-      return "sorted set (listpack)";
-    case RdbType::kListQuicklist2:
-      return "list (quicklist)";
-    case RdbType::kStreamListpacks2:
-      return "stream (second form)";
-    case RdbType::kSetListpack:
-      return "set (listpack)";
-    case RdbType::kStreamListpacks3:
-      return "stream (third form)";
-  }
-  return {};
+  return type < std::size(kTypeNames) ? kTypeNames[type] : std::string_view();
 }
 
 void RdbEncoder::PutLength(uint64_t length) {

@@ -1,5 +1,6 @@
 // RESTORE's payload: as it comes, and with a right footer put on, so that the bytes behind the
-// checksum are reached. What decodes must survive a round trip.
+// checksum are reached. What decodes must survive a round trip, and so must the input's first bytes
+// as a length.
 // Files under test: memtable/payload.cc memtable/rdb_encoding.cc
 #include <cstdint>
 #include <string>
@@ -7,6 +8,7 @@
 
 #include "holdfast/check.h"
 #include "memtable/payload.h"
+#include "memtable/rdb_encoding.h"
 
 namespace {
 
@@ -24,11 +26,23 @@ void Check(std::string_view payload) {
   }
 }
 
+void CheckLength(std::string_view input) {
+  uint64_t length = 0;
+  for (const char byte : input.substr(0, sizeof(length))) {
+    length = length << 8 | static_cast<uint8_t>(byte);
+  }
+  std::string encoded;
+  holdfast::memtable::RdbEncoder(encoded).PutLength(length);
+  holdfast::memtable::RdbDecoder decoder(encoded);
+  HF_CHECK(decoder.GetLength() == length && decoder.left() == 0);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   Check(input);
+  CheckLength(input);
   std::string footed(input);
   const char version = size == 0 ? 0 : static_cast<char>(data[size - 1] % 14);
   footed += {version, '\0'};

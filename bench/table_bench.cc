@@ -99,8 +99,9 @@ void Run(benchmark::State& state, Operation operation) {
     for (KeyRef& key : batch) key = MakeKeyRef(kSeed, names[at++ % names.size()]);
     if (prefetch) {
       const Reclaimer::Guard guard(reader);
-      for (const KeyRef& key : batch) shards[key].PrefetchBucket(key);
-      for (const KeyRef& key : batch) shards[key].PrefetchEntry(key);
+      const Bucket* buckets[kBatch];
+      for (size_t i = 0; i < kBatch; ++i) buckets[i] = shards[batch[i]].PrefetchBucket(batch[i]);
+      for (size_t i = 0; i < kBatch; ++i) Table::PrefetchEntry(buckets[i], batch[i]);
     }
     for (const KeyRef& key : batch) operation(shards, key);
   }

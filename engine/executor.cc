@@ -2,6 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <array>
+
 #include "aof/log_writer.h"
 #include "engine/commands/clients.h"
 #include "engine/commands/monitor_line.h"
@@ -43,7 +46,10 @@ Executor::~Executor() {
   if (slot_ != nullptr) store_.log_writer()->ReturnSlot(*slot_);
 }
 
-void Executor::BeginTurn() { now_ms_ = store_.clock().NowMs(); }
+void Executor::BeginTurn() {
+  now_ms_ = store_.clock().NowMs();
+  last_ticks_ = cycles_.Ticks();
+}
 
 void Executor::EndTurn() {
   cycles_.Calibrate();
@@ -56,15 +62,22 @@ void Executor::Prepare(const Session& session, PreparedCommand& command) {
   command.entry = store_.table().Resolve(command.args);
   if (command.entry == nullptr || !command.entry->one_key || command.args.size() < 2) return;
   command.key = store_.keyspace().Handle(session.database, command.args[1]);
+  __builtin_prefetch(command.key.shard, 1);
 }
 
 void Executor::Prefetch(std::span<const PreparedCommand> batch) {
+  if (batch.size() > 1) PrefetchKeys(batch.first(std::min(batch.size(), kMaxBatch)));
+  last_ticks_ = cycles_.Ticks();
+}
+
+void Executor::PrefetchKeys(std::span<const PreparedCommand> batch) {
   const memtable::Reclaimer::Guard guard(reader_);
-  for (const PreparedCommand& command : batch) {
-    if (command.key.shard != nullptr) store_.keyspace().PrefetchBucket(command.key);
+  std::array<const memtable::Bucket*, kMaxBatch> buckets{};
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if (batch[i].key.shard != nullptr) buckets[i] = store_.keyspace().PrefetchBucket(batch[i].key);
   }
-  for (const PreparedCommand& command : batch) {
-    if (command.key.shard != nullptr) store_.keyspace().PrefetchEntry(command.key);
+  for (size_t i = 0; i < batch.size(); ++i) {
+    keyspace::Keyspace::PrefetchEntry(buckets[i], batch[i].key);
   }
 }
 
@@ -87,7 +100,7 @@ Outcome Executor::Execute(Session& session, const PreparedCommand& command, Repl
 }
 
 void Executor::Call(Session& session, const PreparedCommand& command, ReplySink& reply) {
-  const uint64_t started = cycles_.Ticks();
+  const uint64_t started = last_ticks_;
   const uint64_t errors = reply.errors();
   if (store_.clients().Monitored() && !command.entry->Has(commands::kSkipMonitor) &&
       !command.entry->Has(commands::kAdmin)) [[unlikely]]
@@ -108,7 +121,8 @@ void Executor::Call(Session& session, const PreparedCommand& command, ReplySink&
 
 void Executor::Account(const Session& session, const PreparedCommand& command, uint64_t started,
                        bool failed) {
-  const uint64_t nanoseconds = cycles_.Nanoseconds(cycles_.Ticks() - started);
+  last_ticks_ = cycles_.Ticks();
+  const uint64_t nanoseconds = cycles_.Nanoseconds(last_ticks_ - started);
   statistics_.commands.Add(1);
   commands::CommandStatistics& counts = statistics_.per_command[command.entry->index];
   counts.calls.Add(1);

@@ -51,6 +51,10 @@ class Executor {
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
+  // Commands that Prefetch takes at once: more than memory latency needs, few enough to stay in the
+  // first-level cache.
+  static constexpr size_t kMaxBatch = 32;
+
   // Takes the time for all commands of this turn.
   void BeginTurn();
   void Prepare(const commands::Session& session, PreparedCommand& command);
@@ -75,6 +79,7 @@ class Executor {
   UnixMs now_ms() const { return now_ms_; }
 
  private:
+  void PrefetchKeys(std::span<const PreparedCommand> batch);
   bool Refused(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
   bool RefuseUnknown(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
   void Reject(commands::Session& session, const PreparedCommand& command, ReplySink& reply,
@@ -105,6 +110,8 @@ class Executor {
   CycleClock cycles_;
   SeededRandom random_;
   UnixMs now_ms_ = 0;
+  // Where the command under way began: one reading of the counter ends one and begins the next.
+  uint64_t last_ticks_ = 0;
   std::unique_ptr<commands::Session> replay_session_;  // made when needed
   aof::LogSlot* slot_ = nullptr;
   bool appended_ = false;  // in this turn

@@ -90,21 +90,21 @@ Index::Leaf Index::Descend(uint64_t position) const {
 }
 
 // seq_cst loads: what a retirement unlinked before this thread's guard began must not be found.
-void Index::PrefetchBucket(const KeyRef& key) const {
+const Bucket* Index::PrefetchBucket(const KeyRef& key) const {
   const Home at = FindHome<std::memory_order_seq_cst>(PositionOf(key.order()));
-  if (at.buckets != nullptr) __builtin_prefetch(&at.buckets[at.home]);
+  if (at.buckets == nullptr) return nullptr;
+  const Bucket* bucket = &at.buckets[at.home];
+  __builtin_prefetch(bucket);
+  return bucket;
 }
 
-void Index::PrefetchEntry(const KeyRef& key) const {
-  const Home at = FindHome<std::memory_order_seq_cst>(PositionOf(key.order()));
-  if (at.buckets == nullptr) return;
-  const Bucket& bucket = at.buckets[at.home];
-  const TagWord word = bucket.Load();
+void Index::PrefetchEntry(const Bucket* bucket, const KeyRef& key) {
+  const TagWord word = bucket->Load();
   // Only the address is used: an entry freed meanwhile is not read.
   for (uint64_t matches = word.Match(TagOf(key.hash)); matches != 0; matches &= matches - 1) {
-    __builtin_prefetch(bucket.At(TagWord::FirstLane(matches)));
+    __builtin_prefetch(bucket->At(TagWord::FirstLane(matches)));
   }
-  if (word.Displaced()) __builtin_prefetch(&at.buckets[(at.home + 1) % kBuckets]);
+  if (word.Displaced()) __builtin_prefetch(bucket + 1);
 }
 
 Entry* Index::Find(const KeyRef& key) const {

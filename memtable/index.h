@@ -31,8 +31,8 @@ class Index {
   Index(const Index&) = delete;
   Index& operator=(const Index&) = delete;
 
-  void PrefetchBucket(const KeyRef& key) const;
-  void PrefetchEntry(const KeyRef& key) const;
+  const Bucket* PrefetchBucket(const KeyRef& key) const;
+  static void PrefetchEntry(const Bucket* bucket, const KeyRef& key);
 
   Entry* Find(const KeyRef& key) const;
   void Insert(const KeyRef& key, Entry* entry);  // absent so far

@@ -49,8 +49,11 @@ class Table {
 
   // First touches the directory cell and the bucket, then the entries whose tag matches. Call both
   // for a batch of keys, one stage after the other.
-  void PrefetchBucket(const KeyRef& key) const { index_.PrefetchBucket(key); }
-  void PrefetchEntry(const KeyRef& key) const { index_.PrefetchEntry(key); }
+  // Inside one guard: the bucket that the first gives (perhaps null) is what the second wants.
+  const Bucket* PrefetchBucket(const KeyRef& key) const { return index_.PrefetchBucket(key); }
+  static void PrefetchEntry(const Bucket* bucket, const KeyRef& key) {
+    if (bucket != nullptr) Index::PrefetchEntry(bucket, key);
+  }
 
   // Null if absent (tombstones are found).
   Entry* Find(const KeyRef& key) const { return index_.Find(key); }

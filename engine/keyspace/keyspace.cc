@@ -28,17 +28,10 @@ Keyspace::~Keyspace() {
   }
 }
 
-void Keyspace::PrefetchBucket(const KeyHandle& key) const {
-  __builtin_prefetch(key.shard, 1);
+const memtable::Bucket* Keyspace::PrefetchBucket(const KeyHandle& key) const {
   const auto* table =
       key.shard->tables[static_cast<size_t>(key.database)].load(std::memory_order_acquire);
-  if (table != nullptr) table->PrefetchBucket(key.ref);
-}
-
-void Keyspace::PrefetchEntry(const KeyHandle& key) const {
-  const auto* table =
-      key.shard->tables[static_cast<size_t>(key.database)].load(std::memory_order_acquire);
-  if (table != nullptr) table->PrefetchEntry(key.ref);
+  return table != nullptr ? table->PrefetchBucket(key.ref) : nullptr;
 }
 
 memtable::Table& Keyspace::TableFor(Shard& shard, int database) {

@@ -52,8 +52,10 @@ class Keyspace {
   }
 
   // Without locks, for a batch of keys before they are executed; inside a Reclaimer::Guard.
-  void PrefetchBucket(const KeyHandle& key) const;
-  void PrefetchEntry(const KeyHandle& key) const;
+  const memtable::Bucket* PrefetchBucket(const KeyHandle& key) const;
+  static void PrefetchEntry(const memtable::Bucket* bucket, const KeyHandle& key) {
+    memtable::Table::PrefetchEntry(bucket, key.ref);
+  }
 
   // The shard's lock is held. Creates the table on first use.
   memtable::Table& TableFor(Shard& shard, int database);

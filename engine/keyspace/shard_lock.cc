@@ -1,5 +1,7 @@
 #include "engine/keyspace/shard_lock.h"
 
+#include <algorithm>
+#include <chrono>
 #include <thread>
 
 namespace holdfast::keyspace {
@@ -7,7 +9,9 @@ namespace {
 
 // Long enough to outlast one command, short enough not to burn a core that the holder needs.
 constexpr int kSpins = 100;
-constexpr int kYields = 4;
+constexpr int kYields = 8;
+constexpr auto kFirstSleep = std::chrono::microseconds(20);
+constexpr auto kLongestSleep = std::chrono::microseconds(500);
 
 void Pause() {
 #if defined(__x86_64__)
@@ -28,8 +32,9 @@ void ShardLock::LockSlow() {
     std::this_thread::yield();
     if (!Held() && TryLock()) return;
   }
-  while (state_.exchange(kContended, std::memory_order_acquire) != kFree) {
-    state_.wait(kContended, std::memory_order_relaxed);
+  for (auto sleep = kFirstSleep;; sleep = std::min(2 * sleep, kLongestSleep)) {
+    std::this_thread::sleep_for(sleep);
+    if (!Held() && TryLock()) return;
   }
 }
 

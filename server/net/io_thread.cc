@@ -102,7 +102,7 @@ void IoThread::Gather(Connection& connection) {
 
 void IoThread::RunBatch() {
   if (batch_size_ == 0) return;
-  if (batch_size_ > 1) executor_->Prefetch({commands_.data(), batch_size_});
+  executor_->Prefetch({commands_.data(), batch_size_});
   for (size_t i = 0; i < batch_size_; ++i) ExecuteWork(batch_[i], commands_[i]);
   batch_size_ = 0;
 }

@@ -56,7 +56,7 @@ class IoThread final : private aof::WatermarkListener {
   void CountOutput(uint64_t bytes) { executor_->statistics().net_output_bytes.Add(bytes); }
 
  private:
-  static constexpr size_t kBatch = 16;
+  static constexpr size_t kBatch = Executor::kMaxBatch;
   struct Work {
     Connection* connection;
     aof::Request request;

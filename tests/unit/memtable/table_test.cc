@@ -320,8 +320,10 @@ TEST(TablePrefetch, RunsBesideAWriter) {
         std::vector<std::string> names;
         for (int i = 0; i < 16; ++i) names.push_back(Name(random.Below(30'000)));
         const Reclaimer::Guard guard(reader);
-        for (const std::string& name : names) table.PrefetchBucket(Key(name));
-        for (const std::string& name : names) table.PrefetchEntry(Key(name));
+        for (const std::string& name : names) {
+          const KeyRef key = Key(name);
+          Table::PrefetchEntry(table.PrefetchBucket(key), key);
+        }
       }
     });
   }

@@ -82,11 +82,16 @@ void Executor::PrefetchKeys(std::span<const PreparedCommand> batch) {
 }
 
 Outcome Executor::Execute(Session& session, const PreparedCommand& command, ReplySink& reply) {
+  if (session.reply_mode == commands::ReplyMode::kOn || SetsReplyMode(command)) [[likely]]
+    return ExecuteFor(session, command, reply);
   DiscardSink discard(session.protocol);
-  const bool quiet = session.reply_mode != commands::ReplyMode::kOn && !SetsReplyMode(command);
-  ReplySink& sink = quiet ? static_cast<ReplySink&>(discard) : reply;
-  if (session.reply_mode == commands::ReplyMode::kSkipNext) [[unlikely]]
+  const Outcome outcome = ExecuteFor(session, command, discard);
+  if (outcome == Outcome::kReplied && session.reply_mode == commands::ReplyMode::kSkipNext)
     session.reply_mode = commands::ReplyMode::kOn;
+  return outcome;
+}
+
+Outcome Executor::ExecuteFor(Session& session, const PreparedCommand& command, ReplySink& sink) {
   if (Refused(session, command, sink)) return Outcome::kReplied;
   if (session.transaction.open && Queue(session, command, sink)) return Outcome::kReplied;
   if (MustWait(session, command)) {
@@ -102,9 +107,6 @@ Outcome Executor::Execute(Session& session, const PreparedCommand& command, Repl
 void Executor::Call(Session& session, const PreparedCommand& command, ReplySink& reply) {
   const uint64_t started = last_ticks_;
   const uint64_t errors = reply.errors();
-  if (store_.clients().Monitored() && !command.entry->Has(commands::kSkipMonitor) &&
-      !command.entry->Has(commands::kAdmin)) [[unlikely]]
-    FeedMonitors(session, command.args);
   std::span<const std::string_view> args = command.args;
   if (command.entry->Has(commands::kWrite)) args = MoveToBlocks(args);
   if (command.entry->spec->locking == Locking::kExec) {
@@ -112,6 +114,9 @@ void Executor::Call(Session& session, const PreparedCommand& command, ReplySink&
   } else {
     Run(session, command, reply, args);
   }
+  // After it ran, as in Redis: the line shows the database that SELECT chose.
+  if (store_.clients().Monitored()) [[unlikely]]
+    FeedMonitors(session, *command.entry, args);
   blocks_.clear();
   const bool failed = reply.errors() != errors;
   if (failed) [[unlikely]]
@@ -299,7 +304,9 @@ bool Executor::DeleteExpired(int database, std::string_view name) {
   return key.shard->counters.expired != expired;
 }
 
-void Executor::FeedMonitors(const Session& session, std::span<const std::string_view> args) {
+void Executor::FeedMonitors(const Session& session, const CommandEntry& entry,
+                            std::span<const std::string_view> args) {
+  if (!Monitorable(entry)) return;
   store_.clients().FeedMonitors(commands::MonitorLine(session, args, store_.clock().NowMs()),
                                 session.log_position);
 }

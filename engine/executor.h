@@ -79,8 +79,10 @@ class Executor {
   UnixMs now_ms() const { return now_ms_; }
 
  private:
+  Outcome ExecuteFor(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
   void PrefetchKeys(std::span<const PreparedCommand> batch);
   bool Refused(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
+  static bool WritesNow(const commands::Session& session, const commands::CommandEntry& entry);
   bool RefuseUnknown(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
   void Reject(commands::Session& session, const PreparedCommand& command, ReplySink& reply,
               std::string_view error);
@@ -91,7 +93,8 @@ class Executor {
            std::span<const std::string_view> args);
   void RunExec(commands::Session& session, ReplySink& reply);
   bool WatchBroken(commands::Session& session, keyspace::KeyAccess& access);
-  void RunQueued(commands::Session& session, ReplySink& reply, keyspace::LockedShards& locks);
+  void RunQueued(commands::Session& session, std::span<const commands::QueuedCommand> queue,
+                 ReplySink& reply, keyspace::LockedShards& locks);
   void Invoke(commands::CommandContext& context);
   // Appends what was recorded; returns the log position that the reply depends on.
   aof::LogPosition Commit(keyspace::LockedShards& locks);
@@ -100,7 +103,11 @@ class Executor {
   void CollectKeys(int database, const commands::CommandEntry& entry,
                    std::span<const std::string_view> args, std::vector<keyspace::KeyHandle>& keys);
   std::span<const std::string_view> MoveToBlocks(std::span<const std::string_view> args);
-  void FeedMonitors(const commands::Session& session, std::span<const std::string_view> args);
+  static bool Monitorable(const commands::CommandEntry& entry) {
+    return !entry.Has(commands::kSkipMonitor) && !entry.Has(commands::kAdmin);
+  }
+  void FeedMonitors(const commands::Session& session, const commands::CommandEntry& entry,
+                    std::span<const std::string_view> args);
   void Account(const commands::Session& session, const PreparedCommand& command,
                uint64_t started_ticks, bool failed);
 
@@ -120,6 +127,7 @@ class Executor {
   std::vector<commands::KeyPosition> positions_;
   std::vector<std::string_view> args_;
   std::vector<BlockRef> blocks_;
+  std::vector<std::string> monitor_lines_;  // of a transaction, until its locks are released
 };
 
 }  // namespace holdfast

@@ -1,6 +1,8 @@
 // What is decided before a command runs: is it known, allowed, to be queued, to be refused?
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "engine/commands/clients.h"
 #include "engine/executor.h"
 #include "engine/store.h"
@@ -12,6 +14,9 @@ using commands::Session;
 
 namespace {
 
+// Redis formats what it echoes as C strings: it ends at the first zero byte.
+std::string_view Echo(std::string_view argument) { return argument.substr(0, argument.find('\0')); }
+
 // Redis shows at most 128 bytes of arguments in the error about an unknown command.
 constexpr size_t kShownBytes = 128;
 
@@ -19,10 +24,10 @@ std::string UnknownCommandText(std::span<const std::string_view> args) {
   std::string shown;
   for (const std::string_view arg : args.subspan(1)) {
     if (shown.size() >= kShownBytes) break;
-    shown += fmt::format("'{}' ", arg.substr(0, kShownBytes - shown.size()));
+    shown += fmt::format("'{}' ", Echo(arg).substr(0, kShownBytes - shown.size()));
   }
   return fmt::format("ERR unknown command '{}', with args beginning with: {}",
-                     args[0].substr(0, kShownBytes), shown);
+                     Echo(args[0]).substr(0, kShownBytes), shown);
 }
 
 std::string Upper(std::string_view name) {
@@ -63,8 +68,17 @@ bool Executor::RefuseUnknown(Session& session, const PreparedCommand& command, R
   }
   Reject(session, command, reply,
          fmt::format("ERR unknown subcommand '{}'. Try {} HELP.",
-                     command.args[1].substr(0, kShownBytes), Upper(container->spec->name)));
+                     Echo(command.args[1]).substr(0, kShownBytes), Upper(container->spec->name)));
   return true;
+}
+
+// EXEC writes if anything in its queue does.
+bool Executor::WritesNow(const Session& session, const CommandEntry& entry) {
+  if (entry.Has(commands::kWrite)) return true;
+  if (entry.spec->locking != commands::Locking::kExec) return false;
+  return std::any_of(
+      session.transaction.queue.begin(), session.transaction.queue.end(),
+      [](const commands::QueuedCommand& queued) { return queued.entry->Has(commands::kWrite); });
 }
 
 bool Executor::Refused(Session& session, const PreparedCommand& command, ReplySink& reply) {
@@ -85,8 +99,8 @@ bool Executor::Refused(Session& session, const PreparedCommand& command, ReplySi
     Reject(session, command, reply, "ERR Command not allowed inside a transaction");
     return true;
   }
-  const bool writes = entry->Has(commands::kWrite);
-  if (writes && store_.WritesRefused(entry->Has(commands::kFrees))) [[unlikely]] {
+  if (WritesNow(session, *entry) && store_.WritesRefused(entry->Has(commands::kFrees)))
+      [[unlikely]] {
     Reject(session, command, reply, store_.RefusalText());
     return true;
   }
@@ -108,11 +122,7 @@ bool Executor::MustWait(const Session& session, const PreparedCommand& command) 
     case commands::PauseMode::kNone:
       return false;
     case commands::PauseMode::kWrites:
-      if (!exec) return may_write;
-      for (const commands::QueuedCommand& queued : session.transaction.queue) {
-        if (queued.entry->Has(commands::kWrite)) return true;
-      }
-      return false;
+      return exec ? WritesNow(session, *command.entry) : may_write;
     case commands::PauseMode::kAll:
       // CLIENT UNPAUSE must get through, and so must whoever wants to know what is going on.
       return !command.entry->Has(commands::kAdmin) &&

@@ -2,6 +2,8 @@
 // checked, the commands run, and what they did is one group of the log.
 #include <fmt/core.h>
 
+#include "engine/commands/clients.h"
+#include "engine/commands/monitor_line.h"
 #include "engine/commands/transaction_handlers.h"
 #include "engine/executor.h"
 #include "engine/store.h"
@@ -59,12 +61,17 @@ void Executor::RunExec(Session& session, ReplySink& reply) {
   } else {
     locks.LockKeys(keys_);
   }
-  RunQueued(session, reply, locks);
+  const std::vector<commands::QueuedCommand> queue = std::move(session.transaction.queue);
+  RunQueued(session, queue, reply, locks);
   locks.Release();
+  for (const std::string& line : monitor_lines_)
+    store_.clients().FeedMonitors(line, session.log_position);
+  monitor_lines_.clear();
   ResetTransaction(session);
 }
 
-void Executor::RunQueued(Session& session, ReplySink& reply, LockedShards& locks) {
+void Executor::RunQueued(Session& session, std::span<const commands::QueuedCommand> queue,
+                         ReplySink& reply, LockedShards& locks) {
   KeyAccess access(store_.keyspace(),
                    {.now_ms = now_ms_,
                     .log = slot_ != nullptr ? &group_ : nullptr,
@@ -75,7 +82,6 @@ void Executor::RunQueued(Session& session, ReplySink& reply, LockedShards& locks
     return;
   }
   group_.set_transaction(true);
-  const std::vector<commands::QueuedCommand> queue = std::move(session.transaction.queue);
   session.transaction.open = false;  // commands inside see no open transaction
   reply.Array(queue.size());
   std::vector<KeyHandle> keys;
@@ -101,6 +107,8 @@ void Executor::RunQueued(Session& session, ReplySink& reply, LockedShards& locks
     Invoke(context);
     const bool failed = reply.errors() != errors;
     if (failed) store_.statistics().CountError(reply.error_code());
+    if (store_.clients().Monitored() && Monitorable(*queued.entry))
+      monitor_lines_.push_back(commands::MonitorLine(session, args, store_.clock().NowMs()));
     Account(session, {.args = args, .entry = queued.entry, .key = {}}, started, failed);
   }
   session.log_position = std::max(session.log_position, Commit(locks));

@@ -1,5 +1,6 @@
 #include "server/session/resp_reply.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -38,6 +39,9 @@ void RespReply::SimpleString(std::string_view text) {
 
 // A reply's bytes may come from a client: a line break in an error would let it forge replies.
 void RespReply::WriteError(std::string_view text) {
+  constexpr std::string_view kBreaks = "\r\n";
+  text.remove_prefix(std::min(text.find_first_not_of(kBreaks), text.size()));
+  text = text.substr(0, text.find_last_not_of(kBreaks) + 1);
   out_ += '-';
   const size_t start = out_.size();
   out_ += text;

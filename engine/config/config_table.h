@@ -35,6 +35,7 @@ consteval uint16_t RowIndex(std::string_view name) {
 // A parameter whose value is one number: yes/no, integers, memory, enumerations.
 struct ScalarKey {
   uint16_t index;
+  // NOLINTNEXTLINE(google-explicit-constructor): a name stands for its key
   consteval ScalarKey(const char* name) : index(RowIndex(name)) {
     if (HoldsText(kRows[index].kind)) throw "this parameter is a text";
   }
@@ -43,6 +44,7 @@ struct ScalarKey {
 // A parameter whose value is a text.
 struct TextKey {
   uint16_t index;
+  // NOLINTNEXTLINE(google-explicit-constructor): a name stands for its key
   consteval TextKey(const char* name) : index(RowIndex(name)) {
     if (!HoldsText(kRows[index].kind)) throw "this parameter is a number";
   }
@@ -51,6 +53,7 @@ struct TextKey {
 // Any parameter.
 struct RowKey {
   uint16_t index;
+  // NOLINTNEXTLINE(google-explicit-constructor): a name stands for its key
   consteval RowKey(const char* name) : index(RowIndex(name)) {}
 };
 

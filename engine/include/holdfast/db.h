@@ -23,8 +23,8 @@ namespace holdfast {
 
 class Store;
 
-// One client's state: selected database, transaction, watches. Owned by the caller; destroyed before
-// its Db; used by one thread at a time. Several sessions work in parallel.
+// One client's state: selected database, transaction, watches. Owned by the caller; destroyed
+// before its Db; used by one thread at a time. Several sessions work in parallel.
 class DbSession {
  public:
   virtual ~DbSession() = default;

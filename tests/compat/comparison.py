@@ -13,6 +13,7 @@ from server_grammar import CONFIG_VALUES
 _PLACEHOLDER = re.compile(rb"<(ID|ADDR|LADDR):(\d+)>")
 DATABASES = 16
 TIMEOUT_S = 5
+BROKEN = (ConnectionLost, ProtocolError, ValueError)
 LOST = b"<connection lost: "
 
 
@@ -159,7 +160,7 @@ class Comparison:
                 self._restart(side)
             try:
                 side.reset(restore_config)
-            except ConnectionLost:
+            except BROKEN:
                 side.close()
                 if not side.server.alive():
                     self._restart(side)
@@ -265,7 +266,7 @@ class Comparison:
         try:
             for _ in range(count):
                 replies.append(client.read_reply())
-        except (ConnectionLost, ProtocolError, ValueError) as lost:
+        except BROKEN as lost:
             replies += [_lost(lost)] * (count - len(replies))
             side.drop(step.conn)
         return replies
@@ -278,7 +279,7 @@ class Comparison:
         for side in self.sides:
             try:
                 listings.append(self._key_lists(side))
-            except (ConnectionLost, ProtocolError) as lost:
+            except BROKEN as lost:
                 side.close()
                 return [Mismatch(number, [b"DATA"], b"", str(lost).encode())]
         found = []
@@ -288,7 +289,11 @@ class Comparison:
                 found.append(Mismatch(number, [b"DATA", b"KEYS of db %d" % database],
                                       repr(reference)[:300].encode(), repr(subject)[:300].encode()))
             elif reference:
-                found += self._compare_keys(number, database, reference)
+                try:
+                    found += self._compare_keys(number, database, reference)
+                except BROKEN as broken:
+                    self.close()
+                    found.append(Mismatch(number, [b"DATA", b"broken"], b"", str(broken).encode()))
         return found
 
     @staticmethod

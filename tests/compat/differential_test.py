@@ -5,7 +5,7 @@ What may differ is the closed list in allowed_differences.py. A run is cut into 
 from an empty server; the seed and the section repeat one exactly. A mismatch prints the seed, the
 last commands, and a minimal replay found by leaving commands out.
 
-  differential_test.py                      about 60,000 commands (CI)
+  differential_test.py                      about 60,000 commands, then argument abuse (CI)
   differential_test.py --commands 500000    the campaign
   differential_test.py --abuse              every command x every position x every hostile value
   differential_test.py --self-test          redis against redis, then against a lying proxy
@@ -45,10 +45,11 @@ def random_section(seed, section, arguments):
 class Report:
     """Collects distinct mismatches and prints each with its minimal replay."""
 
-    def __init__(self, comparison, seed, limit):
+    def __init__(self, comparison, arguments):
         self.comparison = comparison
-        self.seed = seed
-        self.limit = limit
+        self.seed = arguments.seed
+        self.limit = arguments.max_failures
+        self.minimise_s = arguments.minimise_s
         self.known = {}
         self.consequences = 0
 
@@ -60,7 +61,7 @@ class Report:
         if key in self.known:
             self.known[key] += 1
             return
-        shortest = minimise(self.comparison, steps, mismatch, self.known)
+        shortest = minimise(self.comparison, steps, mismatch, self.known, self.minimise_s)
         if shortest is None and not first_in_section:
             self.consequences += 1  # follows from an earlier mismatch of the section
             return
@@ -102,6 +103,11 @@ def run_abuse(comparison, arguments, report):
             break
 
 
+def whole_run(arguments):
+    """A plain run, not the repetition of a section or a search in some families."""
+    return arguments.section is None and not arguments.families and not arguments.self_test
+
+
 def compare_servers(arguments, subject_path, alteration=None):
     """One whole run. Returns (commands, distinct mismatches, alterations made)."""
     flags = memory_only(None, FLAGS)
@@ -110,9 +116,12 @@ def compare_servers(arguments, subject_path, alteration=None):
         proxy = AlteringProxy(subject.port, alteration) if alteration else None
         comparison = Comparison(reference, subject, proxy.port if proxy else None,
                                 [name.upper() for name in arguments.skip])
-        report = Report(comparison, arguments.seed, arguments.max_failures)
+        report = Report(comparison, arguments)
         started = time.monotonic()
-        (run_abuse if arguments.abuse else run_random)(comparison, arguments, report)
+        if not arguments.abuse:
+            run_random(comparison, arguments, report)
+        if arguments.abuse or whole_run(arguments):
+            run_abuse(comparison, arguments, report)
         seconds = time.monotonic() - started
         comparison.close()
         if proxy:
@@ -132,7 +141,8 @@ def self_test(arguments):
     failures = [] if not report.known else ["redis against redis differs"]
     if comparison.commands < arguments.commands:
         failures.append("too few commands")
-    arguments.max_failures = 2
+    arguments.max_failures = 1
+    arguments.minimise_s = 2
     for alteration in ALTERATIONS:
         _, report, altered = compare_servers(arguments, REDIS_SERVER, alteration)
         if not report.known:
@@ -154,6 +164,8 @@ def main():
     parser.add_argument("--families", nargs="*", choices=sorted(FAMILIES), default=None)
     parser.add_argument("--skip", nargs="*", default=[], help="commands to leave out")
     parser.add_argument("--max-failures", type=int, default=25)
+    parser.add_argument("--minimise-s", type=float, default=15,
+                        help="seconds spent on shortening one mismatch")
     parser.add_argument("--server-flags", type=shlex.split, default=[], dest="flag",
                         help="extra flags of the server under test, as one string")
     parser.add_argument("--abuse", action="store_true")

@@ -169,6 +169,8 @@ def never_reading(server, rng):
             except ConnectionLost:  # cut at the output limit: as it should be
                 clients.remove(client)
                 client.close()
+        with server.connect(timeout_s=60) as client:
+            client.must("PING")
         time.sleep(0.02)
         problems = bounded(server, "never-reading clients", 20 * 20 * MIB + 64 * MIB)
         if problems or not clients:

@@ -33,7 +33,11 @@ bool Load(Config& config, std::string_view text) {
 void CheckRewrite(std::string_view text) {
   Config config;
   if (!Load(config, text)) return;
-  const std::string rewritten = RewriteText(config, text);
+  sim::SimulatedFileSystem disk;
+  disk.SetContents("/etc/fuzz.conf", text);
+  config.SetConfPath("/etc/fuzz.conf");
+  HF_CHECK(RewriteConfFile(config, disk));
+  const std::string rewritten = disk.Contents("/etc/fuzz.conf").value();
   Config again;
   HF_CHECK(Load(again, rewritten));
   for (size_t i = 0; i < kRowCount; ++i) HF_CHECK(again.ValueAt(i) == config.ValueAt(i));

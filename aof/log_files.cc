@@ -9,6 +9,8 @@
 namespace holdfast::aof {
 namespace {
 
+// Metadata of a new file and the manifest.
+constexpr uint64_t kRoomBytes = uint64_t{16} << 10;
 constexpr uint64_t kMinFillBytes = uint64_t{16} << 10;
 constexpr uint64_t kMaxFillBytes = uint64_t{1} << 20;
 
@@ -23,6 +25,11 @@ LogFiles::LogFiles(LogEnvironment environment, LogRing& ring)
 
 std::string LogFiles::PathOf(const std::string& name) const {
   return environment_.directory + "/" + name;
+}
+
+// Recovery removes files of such names.
+std::string LogFiles::TemporaryPath(const std::string& name) const {
+  return PathOf("temp-" + name);
 }
 
 Result<std::shared_ptr<Segment>> LogFiles::CreateSegment(const std::string& path) {
@@ -253,10 +260,28 @@ Status LogFiles::Repair() {
   static_cast<void>(newest_.segment->CutZeros());
   repaired_.name = environment_.catalog->NextName();
   HF_CHECK(sealing_.segment == nullptr || repaired_.name == name_);
-  repaired_.segment = HF_TRY(WriteAgain(repaired_.name));
+  auto fresh = WriteAgain(repaired_.name);
+  if (!fresh) {
+    static_cast<void>(environment_.file_system->Unlink(TemporaryPath(repaired_.name)));
+  }
+  if (!fresh && CutMakesRoom()) {
+    HF_TRY_STATUS(oldest.Seal(synced_size_));
+    if (sealing_.segment != nullptr) HF_TRY_STATUS(newest_.segment->Seal(kFileHeaderBytes));
+    fresh = WriteAgain(repaired_.name);
+  }
+  repaired_.segment = HF_TRY(std::move(fresh));
   HF_TRY_STATUS(oldest.Seal(synced_size_));
   repaired_.listing = true;
   return ListRepaired();
+}
+
+// On a full disk there may be no place for the frames to stand twice. They are only cut first if
+// that makes the difference: a process that is killed before they are written again loses them.
+// (After a failed sync the kernel may drop their pages at any time as well.)
+bool LogFiles::CutMakesRoom() {
+  const uint64_t needed = ring_.RetainedBytes() + frames_.size() * kMaxAnnotationBytes + kRoomBytes;
+  const auto free = environment_.file_system->FreeBytes(environment_.directory);
+  return free && *free < needed && *free + repaired_.cut_bytes >= needed;
 }
 
 Status LogFiles::ListRepaired() {
@@ -270,7 +295,7 @@ Status LogFiles::ListRepaired() {
 // the next place in the log. Until the old file is cut they stand in both: replaying either is
 // right, and a process that dies now loses nothing that it showed.
 Result<std::shared_ptr<Segment>> LogFiles::WriteAgain(const std::string& name) {
-  const std::string temporary = PathOf("temp-" + name);
+  const std::string temporary = TemporaryPath(name);
   auto fresh = HF_TRY(CreateSegment(temporary));
   for (const Frame& frame : frames_) HF_TRY_STATUS(WriteTo(*fresh, frame, synced_frame_));
   HF_TRY_STATUS(fresh->Sync());

@@ -132,6 +132,7 @@ class LogFiles {
   enum class Rotation { kIdle, kPrepared, kRequested, kSealing };
 
   std::string PathOf(const std::string& name) const;
+  std::string TemporaryPath(const std::string& name) const;
   Result<std::shared_ptr<Segment>> CreateSegment(const std::string& path);
   Status WriteFrame(LogPosition end);
   Status WriteTo(Segment& segment, const Frame& frame, uint64_t synced_frame);
@@ -140,6 +141,7 @@ class LogFiles {
   void CommitSync(const SyncMark& mark);
   void AbortRotation();
   Result<std::shared_ptr<Segment>> WriteAgain(const std::string& name);
+  bool CutMakesRoom();
   Status ListRotated();
   Status ListRepaired();
   Status Repair();

@@ -77,12 +77,13 @@ Result<bool> Segment::FillAhead(uint64_t wanted, uint64_t piece, bool& sync_fail
     if (sealed_.load(std::memory_order_acquire) || FilledAhead() >= wanted) return false;
     const uint64_t begin = filled_.load(std::memory_order_relaxed);
     const uint64_t end = (begin + piece) / kPageBytes * kPageBytes;  // whole pages from then on
-    std::vector<std::string_view> parts;
-    for (uint64_t at = begin; at < end; at += parts.back().size()) {
-      parts.emplace_back(kZeros.data(), std::min<uint64_t>(kZeroBytes, end - at));
+    // One call each: the kernel lets no frame be written beside one.
+    for (uint64_t at = begin; at < end;) {
+      const std::string_view parts[] = {{kZeros.data(), std::min<uint64_t>(kZeroBytes, end - at)}};
+      HF_TRY_STATUS(file_->WriteAt(at, parts));
+      at += parts[0].size();
+      filled_.store(at, std::memory_order_release);
     }
-    HF_TRY_STATUS(file_->WriteAt(begin, parts));
-    filled_.store(end, std::memory_order_release);
   }
   // Synced here, in small pieces: otherwise the next sync of a frame would pay for all the zeros.
   if (auto status = file_->Sync(); !status) {

@@ -1,5 +1,7 @@
 #include "engine/expire_cycle.h"
 
+#include <fmt/core.h>
+
 #include <chrono>
 
 #include "engine/executor.h"
@@ -37,9 +39,26 @@ void ExpireCycle::Loop() {
       std::unique_lock lock(mutex_);
       if (wake_.wait_for(lock, pause, [this] { return stop_; })) return;
     }
+    WatchClock();
     if (!active_.load(std::memory_order_relaxed) || store_.loading()) continue;
     pause = Round(executor) > kKeysPerLook ? kBusyPause : kPause;
   }
+}
+
+// A wall clock that leaps forward expires keys that nobody expected to go: say so.
+void ExpireCycle::WatchClock() {
+  constexpr int64_t kHourMs = 3'600'000;
+  const UnixMs wall_ms = store_.clock().NowMs();
+  const int64_t monotonic_ns = store_.clock().MonotonicNs();
+  const int64_t leap_ms =
+      (wall_ms - seen_wall_ms_) - (monotonic_ns - seen_monotonic_ns_) / 1'000'000;
+  if (seen_wall_ms_ != 0 && leap_ms > kHourMs) {
+    store_.Report(LogLevel::kWarning,
+                  fmt::format("the clock leapt {} s forward: keys with a time to live expire now",
+                              leap_ms / 1000));
+  }
+  seen_wall_ms_ = wall_ms;
+  seen_monotonic_ns_ = monotonic_ns;
 }
 
 // Names are copied under the lock and deleted by the executor under it again: a look never holds a

@@ -35,6 +35,7 @@ class ExpireCycle {
     std::string key;
   };
   void Loop();
+  void WatchClock();
   // One round over all shards; returns how many keys were deleted.
   size_t Round(Executor& executor);
   void CollectDue(keyspace::Shard& shard, UnixMs now_ms);
@@ -46,6 +47,8 @@ class ExpireCycle {
   bool stop_ = false;
   std::thread thread_;
   std::vector<Due> due_;
+  UnixMs seen_wall_ms_ = 0;
+  int64_t seen_monotonic_ns_ = 0;
 };
 
 }  // namespace holdfast

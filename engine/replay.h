@@ -25,6 +25,7 @@ struct PreparedCommand;
 struct ReplayProgress {
   std::atomic<uint64_t> bytes{0};
   std::atomic<uint64_t> commands{0};
+  std::atomic<int64_t> newest_ms{0};  // when the newest frame was written; 0: not known
 };
 
 struct ReplayOptions {

@@ -139,6 +139,7 @@ Status StoreLog::ReplayAndCut(aof::LogEnd& end) {
                        verdict.Text() + " (aof-load-truncated is off: not cut)");
     store_.Report(LogLevel::kWarning, verdict.Text() + "; cut there");
   }
+  WarnAboutClock();
   end = HF_TRY(aof::CutTornEnd(files, reader));
   for (const std::string& side : end.side_files)
     store_.Report(LogLevel::kWarning, "what was cut is kept in " + side);
@@ -147,6 +148,18 @@ Status StoreLog::ReplayAndCut(aof::LogEnd& end) {
     HF_TRY_STATUS(catalog_->List(path.substr(path.rfind('/') + 1), reader.states()[source].id));
   }
   return {};
+}
+
+// Expiry times are wall times: a clock that went back keeps keys for longer than they should live.
+void StoreLog::WarnAboutClock() {
+  constexpr int64_t kMsPerSecond = 1000;
+  const int64_t newest_ms = progress_.newest_ms.load(std::memory_order_relaxed);
+  const int64_t behind_ms = newest_ms - store_.clock().NowMs();
+  if (behind_ms < kMsPerSecond) return;
+  store_.Report(LogLevel::kWarning,
+                fmt::format("the clock is {} s behind the newest record of the log: keys with a "
+                            "time to live will expire late",
+                            behind_ms / kMsPerSecond));
 }
 
 Status StoreLog::OpenWriter(const aof::LogEnd& end) {

@@ -63,6 +63,7 @@ class StoreLog final : public commands::Persistence {
   Status ReadLocation();
   Status AdoptSingleFile();
   Status ReplayAndCut(aof::LogEnd& end);
+  void WarnAboutClock();
   Status OpenWriter(const aof::LogEnd& end);
   void RunMaintenance();
   void RewriteOnce();

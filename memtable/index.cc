@@ -85,7 +85,7 @@ Index::Leaf Index::Descend(uint64_t position) const {
   leaf.depth = link.depth();
   leaf.position = leaf.depth == 0 ? 0 : position >> (64 - leaf.depth) << (64 - leaf.depth);
   leaf.info = *info;
-  HF_CHECK(leaf.info != nullptr);
+  HF_CHECK(leaf.info != nullptr && leaf.buckets != nullptr);
   return leaf;
 }
 
@@ -162,6 +162,7 @@ void Index::Insert(const KeyRef& key, Entry* entry) {
   const TaggedEntry tagged{entry, TagWithExpiry(key, entry)};
   for (;;) {
     const Home at = FindHome<std::memory_order_relaxed>(position);
+    HF_CHECK(at.buckets != nullptr);
     if (Place(at.buckets, at.home, tagged)) break;
     if (Split(key)) continue;
     const Leaf leaf = Descend(position);

@@ -73,7 +73,7 @@ LogPosition LogRing::AppendInBlock(LogSlot& slot, ByteView record) {
 }
 
 LogPosition LogRing::Append(LogSlot& slot, std::span<const LogPart> record) {
-  HF_CHECK(!record.empty() && record.front().bytes.size() > 0 && record.back().bytes.size() > 0);
+  HF_CHECK(!record.empty() && !record.front().bytes.empty() && !record.back().bytes.empty());
   uint64_t copied = 0;
   for (const LogPart& part : record) {
     HF_CHECK(part.block == nullptr || part.bytes.empty());

@@ -229,6 +229,7 @@ void Index::Erase(const KeyRef& key, const Entry* entry) {
 }
 
 bool Index::Place(Bucket* buckets, uint32_t home, TaggedEntry entry) {
+  HF_DCHECK(buckets != nullptr);
   for (uint32_t i = 0; i < kWindow; ++i) {
     Bucket& bucket = buckets[(home + i) % kBuckets];
     const uint64_t empty = bucket.Load().Empty();

@@ -1,6 +1,7 @@
 // MEMORY.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <climits>
 #include <iterator>
 
@@ -35,7 +36,7 @@ std::vector<Figure> Figures(const InfoView& v) {
       {"functions.caches", 0},
       {"overhead.total", whole(v.overhead_bytes())},
       {"keys.count", whole(v.keys())},
-      {"keys.bytes-per-key", whole(v.keys() == 0 ? 0 : v.keyspace_bytes / v.keys())},
+      {"keys.bytes-per-key", whole(v.keyspace_bytes / std::max<uint64_t>(1, v.keys()))},
       {"dataset.bytes", whole(v.keyspace_bytes)},
       {"dataset.percentage", Ratio(v.keyspace_bytes, v.used_bytes) * 100, true},
       {"peak.percentage", Ratio(v.used_bytes, v.peak_bytes) * 100, true},

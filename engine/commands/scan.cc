@@ -21,7 +21,6 @@ namespace {
 using keyspace::Shard;
 using memtable::Entry;
 using memtable::KeyOrder;
-using memtable::kOrderBits;
 using memtable::kOrderEnd;
 
 constexpr size_t kSlice = 256;  // entries visited under one hold of a lock

@@ -43,6 +43,7 @@ Executor::Executor(Store& store)
 }
 
 Executor::~Executor() {
+  store_.statistics().RetireThread(statistics_);
   if (slot_ != nullptr) store_.log_writer()->ReturnSlot(*slot_);
 }
 
@@ -92,14 +93,14 @@ Outcome Executor::Execute(Session& session, const PreparedCommand& command, Repl
 }
 
 Outcome Executor::ExecuteFor(Session& session, const PreparedCommand& command, ReplySink& sink) {
+  session.shared.last_command.store(command.entry, std::memory_order_relaxed);
+  session.shared.last_interaction_ms.store(now_ms_, std::memory_order_relaxed);
   if (Refused(session, command, sink)) return Outcome::kReplied;
   if (session.transaction.open && Queue(session, command, sink)) return Outcome::kReplied;
   if (MustWait(session, command)) {
     session.shared.blocked.store(true, std::memory_order_relaxed);
     return Outcome::kParked;
   }
-  session.shared.last_command.store(command.entry, std::memory_order_relaxed);
-  session.shared.last_interaction_ms.store(now_ms_, std::memory_order_relaxed);
   Call(session, command, sink);
   return Outcome::kReplied;
 }
@@ -128,7 +129,6 @@ void Executor::Account(const Session& session, const PreparedCommand& command, u
                        bool failed) {
   last_ticks_ = cycles_.Ticks();
   const uint64_t nanoseconds = cycles_.Nanoseconds(last_ticks_ - started);
-  statistics_.commands.Add(1);
   commands::CommandStatistics& counts = statistics_.per_command[command.entry->index];
   counts.calls.Add(1);
   counts.nanoseconds.Add(nanoseconds);

@@ -137,6 +137,11 @@ bool Executor::Queue(Session& session, const PreparedCommand& command, ReplySink
   if (entry.spec->group == commands::Group::kTransactions && entry.spec->name != "unwatch")
     return false;
   if (entry.spec->name == "reset" || entry.spec->name == "quit") return false;
+  // A transaction that cannot succeed any more keeps no further commands.
+  if (session.transaction.failed || session.watch_mark.changed.load(std::memory_order_relaxed)) {
+    reply.SimpleString("QUEUED");
+    return true;
+  }
   commands::QueuedCommand queued;
   queued.entry = &entry;
   for (const std::string_view arg : command.args) {

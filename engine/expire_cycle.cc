@@ -40,6 +40,7 @@ void ExpireCycle::Loop() {
       if (wake_.wait_for(lock, pause, [this] { return stop_; })) return;
     }
     WatchClock();
+    store_.SampleFigures();
     if (!active_.load(std::memory_order_relaxed) || store_.loading()) continue;
     pause = Round(executor) > kKeysPerLook ? kBusyPause : kPause;
   }
@@ -92,8 +93,14 @@ size_t ExpireCycle::Round(Executor& executor) {
       deleted += executor.DeleteExpired(due.database, due.key) ? 1 : 0;
     }
     if (!due_.empty()) executor.EndTurn();
-    if (store_.clock().MonotonicNs() - started_ns > kRoundBudgetNs) break;
+    if (store_.clock().MonotonicNs() - started_ns > kRoundBudgetNs) {
+      store_.statistics().expire_cycles_cut_short.fetch_add(1, std::memory_order_relaxed);
+      break;
+    }
   }
+  store_.statistics().expire_cycle_us.fetch_add(
+      static_cast<uint64_t>(store_.clock().MonotonicNs() - started_ns) / 1000,
+      std::memory_order_relaxed);
   return deleted;
 }
 

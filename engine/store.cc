@@ -7,6 +7,7 @@
 
 #include "aof/log_writer.h"
 #include "engine/commands/authentication.h"
+#include "engine/commands/info_view.h"
 #include "engine/expire_cycle.h"
 #include "engine/process_host.h"
 #include "engine/store_log.h"
@@ -120,6 +121,16 @@ void Store::RemoveLogListener(aof::WatermarkListener& listener) {
 bool Store::ParkOnLog(aof::WatermarkListener& listener, uint64_t position) {
   HF_CHECK(log_writer_ != nullptr);
   return log_writer_->Park(listener, position);
+}
+
+void Store::SampleFigures() {
+  constexpr int64_t kMemoryIntervalNs = 1'000'000'000;  // it asks every connection
+  const int64_t now_ns = clock().MonotonicNs();
+  statistics_.SampleRates(now_ns);
+  if (now_ns - memory_sampled_ns_ < kMemoryIntervalNs) return;
+  memory_sampled_ns_ = now_ns;
+  keyspace::LockedShards locks(keyspace());
+  commands::UsedBytes(services_, locks);
 }
 
 void Store::NoteDuration(const Session& session, const CommandEntry& entry,

@@ -86,6 +86,8 @@ class Store {
   bool loading() const { return loading_.load(std::memory_order_relaxed); }
   void set_loading(bool loading) { loading_.store(loading, std::memory_order_relaxed); }
 
+  // Rates and the memory peak, for INFO; the background thread calls it every 100 ms or oftener.
+  void SampleFigures();
   // Slow log and latency monitor.
   // To the operator's log; nowhere if the store was given none.
   void Report(LogLevel level, std::string_view line) {
@@ -112,6 +114,7 @@ class Store {
   std::vector<config::Subscription> subscriptions_;
   commands::Services services_;
   std::atomic<bool> loading_{false};
+  int64_t memory_sampled_ns_ = 0;  // the background thread's
 };
 
 }  // namespace holdfast

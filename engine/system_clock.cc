@@ -15,11 +15,11 @@ int64_t Nanoseconds(clockid_t id) {
 
 }  // namespace
 
-UnixMs SystemClock::NowMs() {
-  const UnixMs now = Nanoseconds(CLOCK_REALTIME) / 1'000'000;
-  UnixMs newest = newest_ms_.load(std::memory_order_relaxed);
+int64_t SystemClock::NowUs() {
+  const int64_t now = Nanoseconds(CLOCK_REALTIME) / 1000;
+  int64_t newest = newest_us_.load(std::memory_order_relaxed);
   while (now > newest) {
-    if (newest_ms_.compare_exchange_weak(newest, now, std::memory_order_relaxed)) return now;
+    if (newest_us_.compare_exchange_weak(newest, now, std::memory_order_relaxed)) return now;
   }
   return newest;
 }

@@ -11,11 +11,12 @@ namespace holdfast {
 
 class SystemClock final : public Clock {
  public:
-  UnixMs NowMs() override;
+  UnixMs NowMs() override { return NowUs() / 1000; }
+  int64_t NowUs() override;
   int64_t MonotonicNs() override;
 
  private:
-  std::atomic<UnixMs> newest_ms_{0};
+  std::atomic<int64_t> newest_us_{0};
 };
 
 // Seeds from the kernel (getrandom), then a SplitMix64 stream shared by all threads.

@@ -99,9 +99,9 @@ void ReplyHelp(CommandContext& ctx, std::span<const std::string_view> lines) {
 void ReplySubcommandSyntax(CommandContext& ctx) {
   std::string name(ctx.args[0]);
   for (char& c : name) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  ctx.reply.Error(
-      fmt::format("ERR unknown subcommand or wrong number of arguments for '{}'. Try {} HELP.",
-                  ctx.args.size() > 1 ? ctx.args[1].substr(0, 128) : std::string_view(), name));
+  ctx.reply.Error(fmt::format(
+      "ERR unknown subcommand or wrong number of arguments for '{}'. Try {} HELP.",
+      ctx.args.size() > 1 ? UntilNul(ctx.args[1]).substr(0, 128) : std::string_view(), name));
 }
 
 void ReplyWrongArity(CommandContext& ctx) {

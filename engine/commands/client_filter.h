@@ -19,9 +19,9 @@ inline ClientType TypeOf(const Session&) { return ClientType::kNormal; }
 struct ClientFilter {
   uint64_t id = 0;  // 0: any
   std::optional<ClientType> type;
-  std::string_view address;  // empty: any
-  std::string_view local_address;
-  std::string_view user;
+  std::optional<std::string_view> address;
+  std::optional<std::string_view> local_address;
+  std::string_view user;  // empty: any
   bool skip_me = true;
 
   bool Matches(Session& session) const;

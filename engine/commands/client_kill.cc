@@ -35,7 +35,7 @@ bool ParseFilter(CommandContext& ctx, size_t index, ClientFilter& filter) {
   } else if (IsToken(name, "user")) {
     filter.user = value;
     if (value != kDefaultUser) {
-      ctx.reply.Error(fmt::format("ERR No such user '{}'", value));
+      ctx.reply.Error(fmt::format("ERR No such user '{}'", UntilNul(value)));
       return false;
     }
   } else if (IsToken(name, "skipme") && (IsToken(value, "yes") || IsToken(value, "no"))) {
@@ -87,15 +87,15 @@ std::optional<ClientType> ClientTypeArgument(CommandContext& ctx, size_t index) 
   if (IsToken(name, "slave") || IsToken(name, "replica")) return ClientType::kReplica;
   if (IsToken(name, "pubsub")) return ClientType::kPubsub;
   if (IsToken(name, "master")) return ClientType::kMaster;
-  ctx.reply.Error(fmt::format("ERR Unknown client type '{}'", name));
+  ctx.reply.Error(fmt::format("ERR Unknown client type '{}'", UntilNul(name)));
   return std::nullopt;
 }
 
 bool ClientFilter::Matches(Session& session) const {
   if (id != 0 && session.id != id) return false;
   if (type && *type != TypeOf(session)) return false;
-  if (!address.empty() && PeerAddress(session) != address) return false;
-  if (!local_address.empty() && LocalAddress(session) != local_address) return false;
+  if (address && PeerAddress(session) != *address) return false;
+  if (local_address && LocalAddress(session) != *local_address) return false;
   if (user.empty()) return true;
   const std::lock_guard lock(session.shared.mutex);
   return session.shared.user == user;

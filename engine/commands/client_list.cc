@@ -81,10 +81,10 @@ void ClientSetInfo(CommandContext& ctx) {
   SharedSessionState& shared = ctx.session.shared;
   const bool name = IsToken(ctx.args[2], "lib-name");
   if (!name && !IsToken(ctx.args[2], "lib-ver"))
-    return ctx.reply.Error(fmt::format("ERR Unrecognized option '{}'", ctx.args[2]));
+    return ctx.reply.Error(fmt::format("ERR Unrecognized option '{}'", UntilNul(ctx.args[2])));
   if (!IsClientWord(ctx.args[3])) {
-    return ctx.reply.Error(
-        fmt::format("ERR {} cannot contain spaces, newlines or special characters.", ctx.args[2]));
+    return ctx.reply.Error(fmt::format(
+        "ERR {} cannot contain spaces, newlines or special characters.", UntilNul(ctx.args[2])));
   }
   {
     const std::lock_guard lock(shared.mutex);

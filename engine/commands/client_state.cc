@@ -15,7 +15,8 @@ std::string Flags(const Session& session) {
   if (shared.monitor.load(std::memory_order_relaxed)) flags += 'O';
   if (shared.transaction_length.load(std::memory_order_relaxed) != UINT32_MAX) flags += 'x';
   if (shared.blocked.load(std::memory_order_relaxed)) flags += 'b';
-  if (shared.closing.load(std::memory_order_relaxed)) flags += 'c';
+  if (session.watch_mark.changed.load(std::memory_order_relaxed)) flags += 'd';
+  if (shared.closing.load(std::memory_order_relaxed)) flags += 'A';
   if (session.connection != nullptr && session.connection->UnixSocket()) flags += 'U';
   if (shared.no_evict.load(std::memory_order_relaxed)) flags += 'e';
   if (shared.no_touch.load(std::memory_order_relaxed)) flags += 'T';

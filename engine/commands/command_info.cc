@@ -1,5 +1,5 @@
 // COMMAND, COMMAND COUNT, INFO, GETKEYS, GETKEYSANDFLAGS: the rows as replies.
-#include <fmt/core.h>
+#include <algorithm>
 
 #include "engine/commands/arguments.h"
 #include "engine/commands/command_names.h"
@@ -131,15 +131,18 @@ std::optional<std::vector<KeyPosition>> FindKeysOf(CommandContext& ctx,
   return keys;
 }
 
+// SET's flags depend on its option GET.
+uint16_t ActualFlags(const KeyPosition& key, std::span<const std::string_view> line) {
+  if ((key.flags & kKeyVariableFlags) == 0) return key.flags;
+  for (const std::string_view option : line.subspan(std::min(line.size(), key.argument + 2))) {
+    if (IsToken(option, "get")) return kKeyRW | kKeyAccess | kKeyUpdate;
+  }
+  return kKeyOW | kKeyUpdate;
+}
+
 }  // namespace
 
-void CommandAll(CommandContext& ctx) {
-  if (ctx.args.size() > 1) {
-    return ctx.reply.Error(
-        fmt::format("ERR unknown subcommand '{}'. Try COMMAND HELP.", ctx.args[1].substr(0, 128)));
-  }
-  ReplyAllRows(ctx);
-}
+void CommandAll(CommandContext& ctx) { ReplyAllRows(ctx); }
 
 void CommandCount(CommandContext& ctx) {
   ctx.reply.Integer(static_cast<int64_t>(ctx.services.table->commands().size()));
@@ -168,7 +171,7 @@ void CommandGetKeysAndFlags(CommandContext& ctx) {
   for (const KeyPosition& key : *keys) {
     ctx.reply.Array(2);
     ctx.reply.BulkString(line[key.argument]);
-    ReplyStatusSet(ctx.reply, KeySpecFlagNames(key.flags));
+    ReplyStatusSet(ctx.reply, KeySpecFlagNames(ActualFlags(key, line)));
   }
 }
 

@@ -138,7 +138,7 @@ const CommandEntry* CommandTable::Resolve(std::span<const std::string_view> args
   for (const CommandEntry* subcommand : entry->subcommands) {
     if (EqualsIgnoringCase(args[1], subcommand->spec->name.substr(prefix))) return subcommand;
   }
-  return entry->spec->handler != nullptr ? entry : nullptr;
+  return nullptr;
 }
 
 const CommandEntry* CommandTable::FindFull(std::string_view full_name) const {

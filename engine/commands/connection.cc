@@ -15,37 +15,41 @@
 namespace holdfast::commands {
 namespace {
 
-struct HelloOptions {
-  std::optional<int> protocol;
-  std::optional<std::string_view> user;
-  std::string_view password;
-  std::optional<std::string_view> name;
-};
-
-bool ParseHello(CommandContext& ctx, HelloOptions& options) {
-  if (ctx.args.size() < 2) return true;
-  const auto version =
-      IntegerArgument(ctx, 1, "ERR Protocol version is not an integer or out of range");
-  if (!version) return false;
-  if (*version < 2 || *version > 3) {
-    ctx.reply.Error("NOPROTO unsupported protocol version");
-    return false;
-  }
-  options.protocol = static_cast<int>(*version);
+// AUTH and SETNAME of HELLO, each done as it is met.
+bool ApplyHelloOptions(CommandContext& ctx) {
   for (size_t i = 2; i < ctx.args.size(); ++i) {
     const size_t following = ctx.args.size() - 1 - i;
     if (IsToken(ctx.args[i], "auth") && following >= 2) {
-      options.user = ctx.args[i + 1];
-      options.password = ctx.args[i + 2];
+      if (!Authenticates(*ctx.services.config, ctx.args[i + 1], ctx.args[i + 2])) {
+        ctx.reply.Error(kWrongPassword);
+        return false;
+      }
+      ctx.session.authenticated = true;
       i += 2;
     } else if (IsToken(ctx.args[i], "setname") && following >= 1) {
-      options.name = ctx.args[++i];
+      ++i;
+      if (!IsClientWord(ctx.args[i])) {
+        ctx.reply.Error(kBadClientName);
+        return false;
+      }
+      SetClientName(ctx.session, ctx.args[i]);
     } else {
-      ctx.reply.Error(fmt::format("ERR Syntax error in HELLO option '{}'", ctx.args[i]));
+      ctx.reply.Error(fmt::format("ERR Syntax error in HELLO option '{}'", UntilNul(ctx.args[i])));
       return false;
     }
   }
   return true;
+}
+
+// The protocol asked for, or the present one; nullopt after the error.
+std::optional<int> HelloVersion(CommandContext& ctx) {
+  if (ctx.args.size() < 2) return ctx.session.protocol;
+  const auto version =
+      IntegerArgument(ctx, 1, "ERR Protocol version is not an integer or out of range");
+  if (!version) return std::nullopt;
+  if (*version == 2 || *version == 3) return static_cast<int>(*version);
+  ctx.reply.Error("NOPROTO unsupported protocol version");
+  return std::nullopt;
 }
 
 void ReplyHello(CommandContext& ctx) {
@@ -99,24 +103,15 @@ void Auth(CommandContext& ctx) {
 }
 
 void Hello(CommandContext& ctx) {
-  HelloOptions options;
-  if (!ParseHello(ctx, options)) return;
-  if (options.user) {
-    if (!Authenticates(*ctx.services.config, *options.user, options.password))
-      return ctx.reply.Error(kWrongPassword);
-    ctx.session.authenticated = true;
-  }
+  const auto version = HelloVersion(ctx);
+  if (!version || !ApplyHelloOptions(ctx)) return;
   if (!ctx.session.authenticated) {
     return ctx.reply.Error(
         "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
-        "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
-        "RESP protocol version at the same time");
+        "AUTH <user> <pass> option can be used to authenticate the client and select the RESP "
+        "protocol version at the same time");
   }
-  if (options.name) {
-    if (!IsClientWord(*options.name)) return ctx.reply.Error(kBadClientName);
-    SetClientName(ctx.session, *options.name);
-  }
-  if (options.protocol) ctx.session.SetProtocol(*options.protocol);
+  ctx.session.SetProtocol(*version);
   ReplyHello(ctx);
 }
 
@@ -129,7 +124,6 @@ void Reset(CommandContext& ctx) {
   session.SetProtocol(2);
   session.reply_mode = ReplyMode::kOn;
   session.authenticated = !PasswordNeeded(*ctx.services.config);
-  session.shared.no_evict.store(false, std::memory_order_relaxed);
   session.shared.no_touch.store(false, std::memory_order_relaxed);
   SetClientName(session, {});
   ctx.reply.SimpleString("RESET");

@@ -140,7 +140,7 @@ constexpr Subcommand kSubcommands[] = {
     {"digest-value", 2, kAny, DebugDigestValue},
     {"help", 2, 2, DebugHelp},
     {"loadaof", 2, 2, Reload},
-    {"object", 3, kAny, DebugObject},
+    {"object", 3, 3, DebugObject},
     {"reload", 2, kAny, DebugReload},
     {"set-active-expire", 3, 3, DebugSetActiveExpire},
     {"sleep", 3, 3, DebugSleep},

@@ -55,7 +55,7 @@ void AddShard(Host& host, keyspace::LockedShards& locks, keyspace::Shard& shard,
         Digest digest{};
         Mix(host, digest, entry.key());
         MixValue(host, digest, entry);
-        Xor(sum.digest, digest);
+        Combine(host, sum.digest, View(digest));
         ++sum.keys;
       });
     });

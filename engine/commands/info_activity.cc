@@ -100,7 +100,7 @@ constexpr InfoField kStats[] = {
     {"expired_time_cap_reached_count",
      [](View v) { return Number(v.services->statistics->expire_cycles_cut_short.load()); }},
     {"expire_cycle_cpu_milliseconds",
-     [](View v) { return Number(v.services->statistics->expire_cycle_ms.load()); }},
+     [](View v) { return Number(v.services->statistics->expire_cycle_us.load() / 1000); }},
     {"evicted_keys", nullptr, "0"},
     {"evicted_clients", nullptr, "0"},
     {"total_eviction_exceeded_time", nullptr, "0"},

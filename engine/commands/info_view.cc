@@ -47,6 +47,16 @@ InfoView CollectInfo(CommandContext& ctx) {
   return view;
 }
 
+uint64_t UsedBytes(Services& services, keyspace::LockedShards& locks) {
+  uint64_t bytes = services.keyspace->AllocatedBytes(locks);
+  if (services.host != nullptr) {
+    const StoreMemory memory = services.host->Memory();
+    bytes += memory.log + memory.clients;
+  }
+  services.statistics->NoteMemory(bytes);
+  return bytes;
+}
+
 std::string HumanBytes(uint64_t bytes) {
   if (bytes < 1024) return fmt::format("{}B", bytes);
   double value = static_cast<double>(bytes);

@@ -50,6 +50,8 @@ struct InfoView {
 
 // Locks each shard in turn, unless the command holds it already.
 InfoView CollectInfo(CommandContext& ctx);
+// used_memory; notes the peak. The same about locks.
+uint64_t UsedBytes(Services& services, keyspace::LockedShards& locks);
 
 // "12.34M", as Redis shows sizes to people.
 std::string HumanBytes(uint64_t bytes);

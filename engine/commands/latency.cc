@@ -150,7 +150,8 @@ void LatencyHistogram(CommandContext& ctx) {
 void LatencyGraph(CommandContext& ctx) {
   const auto series = SeriesOf(ctx, ctx.args[2]);
   if (!series) {
-    return ctx.reply.Error(fmt::format("ERR No samples available for event '{}'", ctx.args[2]));
+    return ctx.reply.Error(
+        fmt::format("ERR No samples available for event '{}'", UntilNul(ctx.args[2])));
   }
   ctx.reply.Verbatim("txt", Graph(ctx.args[2], *series, ctx.now_ms / 1000));
 }

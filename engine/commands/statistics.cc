@@ -15,9 +15,10 @@ constexpr size_t kSlowlogArgumentBytes = 128;
 constexpr size_t kLatencySamples = 160;
 constexpr size_t kErrorKinds = 128;
 constexpr size_t kRateSamples = 16;
+constexpr int64_t kRateSampleIntervalNs = 100'000'000;
 
 void Add(Statistics::Totals& sum, const ThreadStatistics& thread) {
-  sum.commands += thread.commands.value();
+  for (const CommandStatistics& counts : thread.per_command) sum.commands += counts.calls.value();
   sum.errors += thread.errors.value();
   sum.changes += thread.changes.value();
   sum.input_bytes += thread.net_input_bytes.value();
@@ -115,7 +116,7 @@ void Statistics::Reset() {
   errors_.clear();
   rate_samples_.clear();
   rejected_connections.store(0, std::memory_order_relaxed);
-  expire_cycle_ms.store(0, std::memory_order_relaxed);
+  expire_cycle_us.store(0, std::memory_order_relaxed);
   expire_cycles_cut_short.store(0, std::memory_order_relaxed);
 }
 
@@ -205,6 +206,9 @@ size_t Statistics::LatencyReset(std::span<const std::string_view> events) {
 
 void Statistics::SampleRates(int64_t monotonic_ns) {
   const std::lock_guard lock(mutex_);
+  if (!rate_samples_.empty() &&
+      monotonic_ns - rate_samples_.back().monotonic_ns < kRateSampleIntervalNs)
+    return;
   rate_samples_.push_back({monotonic_ns, RawSum()});
   if (rate_samples_.size() > kRateSamples + 1) rate_samples_.pop_front();
 }

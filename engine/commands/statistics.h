@@ -50,7 +50,6 @@ struct CommandStatistics {
 
 struct ThreadStatistics {
   explicit ThreadStatistics(size_t command_count) : per_command(command_count) {}
-  Counter commands;
   Counter errors;
   Counter changes;  // of keys
   Counter net_input_bytes;
@@ -116,7 +115,7 @@ class Statistics {
   std::vector<std::pair<std::string, LatencySeries>> Latency() const;
   size_t LatencyReset(std::span<const std::string_view> events);  // none given: all
 
-  // Rates over the last 16 samples; a timer takes one every 100 ms or so.
+  // Rates over the last 16 samples, at least 100 ms apart: a timer calls this as often or oftener.
   void SampleRates(int64_t monotonic_ns);
   struct Rates {
     double commands = 0, input_bytes = 0, output_bytes = 0;  // per second
@@ -128,7 +127,7 @@ class Statistics {
 
   // Plain figures that few threads count, rarely.
   std::atomic<uint64_t> rejected_connections{0};
-  std::atomic<uint64_t> expire_cycle_ms{0};
+  std::atomic<uint64_t> expire_cycle_us{0};
   std::atomic<uint64_t> expire_cycles_cut_short{0};
 
  private:

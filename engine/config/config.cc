@@ -128,7 +128,7 @@ Status Config::Check(std::span<const Setting> settings, SetContext context,
     const auto row = FindRow(setting.name);
     if (!row) {
       return Refuse(fmt::format("ERR Unknown option or number of arguments for CONFIG SET - '{}'",
-                                setting.name));
+                                setting.name.substr(0, setting.name.find('\0'))));
     }
     const uint16_t flags = kRows[row->index].flags;
     if ((flags & kProtected) != 0 && !may_set_protected) {

@@ -263,7 +263,10 @@ std::optional<uint64_t> ParseMemory(std::string_view text) {
                                     {"mb", 1024 * 1024},
                                     {"g", 1000 * 1000 * 1000},
                                     {"gb", 1024 * 1024 * 1024}};
+  constexpr size_t kDigitsLimit = 128;
+  text = text.substr(0, text.find('\0'));  // Redis reads a C string
   const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  if (digits >= kDigitsLimit) return std::nullopt;
   const auto unit = std::ranges::find_if(kUnits, [&](const Unit& known) {
     return EqualIgnoringCase(known.name, text.substr(digits));
   });

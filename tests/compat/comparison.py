@@ -86,7 +86,7 @@ class Side:
                 line = parse(client.raw_command("CLIENT", "ID"))
                 host, port = client.socket.getsockname()[:2]
                 peer_host, peer_port = client.socket.getpeername()[:2]
-                self.names[conn] = {b"ID": b"%d" % line, b"ADDR": b"%s:%d" % (host.encode(), port),
+                self.names[conn] = {b"ID": str(line).encode(), b"ADDR": b"%s:%d" % (host.encode(), port),
                                     b"LADDR": b"%s:%d" % (peer_host.encode(), peer_port)}
             self.open[conn] = client
         return self.open[conn]

@@ -88,6 +88,8 @@ std::string Text(const Reply& reply) {
       return Quoted(reply.text);
     case Reply::Type::kArray:
       return fmt::format("[{}]", fmt::join(Texts(reply.elements), ", "));
+    case Reply::Type::kSet:
+      return fmt::format("~[{}]", fmt::join(Texts(reply.elements), ", "));
     case Reply::Type::kMap:
       return MapText(reply.elements);
     case Reply::Type::kSimpleString:
@@ -108,8 +110,8 @@ void RecordingLog::RecordBefore(int database, std::span<const std::string_view> 
   lines.back() = "before: " + lines.back();
 }
 
-CommandTest::CommandTest() {
-  auto db = Db::Open({.clock = &clock_});
+CommandTest::CommandTest(std::vector<std::pair<std::string, std::string>> settings) {
+  auto db = Db::Open({.settings = std::move(settings), .clock = &clock_});
   HF_CHECK(db.has_value());
   db_ = std::move(*db);
   session_ = NewSession();

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/commands/context.h"
@@ -33,7 +34,8 @@ class StillClock final : public Clock {
 // \xHH, and '' is an empty word.
 std::vector<std::string> Words(std::string_view line);
 
-// A reply on one line: OK, (integer) 1 as 1, "bulk", nil, nil-array, [a, b], {k: v}, ERR text.
+// A reply on one line: OK, (integer) 1 as 1, "bulk", nil, nil-array, [a, b], ~[a, b] (a set), {k: v}, ERR
+// text.
 std::string Text(const Reply& reply);
 
 // Effects, one per line of the log: "SET k v PXAT 5". A group of its own before the command's, an
@@ -53,7 +55,7 @@ struct Exchange {
 
 class CommandTest : public testing::Test {
  protected:
-  CommandTest();
+  explicit CommandTest(std::vector<std::pair<std::string, std::string>> settings = {});
   ~CommandTest() override;
 
   // Through the embedded door, like a client.

@@ -24,12 +24,11 @@ RULES = [
     Rule(b"KEYS", b"", "same_set", "order is free"),
     Rule(b"CONFIG", b"GET", "same_pairs", "order is free"),
     Rule(b"COMMAND", b"LIST", "listed_commands", "order is free, later families are not built yet"),
-    Rule(b"COMMAND", b"INFO", "command_info", "order of subcommands is free; names_test.py has the"
-         " list of subcommands"),
-    Rule(b"COMMAND", b"DOCS", "command_docs", "texts; names_test.py compares versions, groups and"
-         " arguments"),
+    Rule(b"COMMAND", b"INFO", "command_info", "order of subcommands and notes are free;"
+         " command_table_test.py has the whole list"),
+    Rule(b"COMMAND", b"DOCS", "command_docs", "texts; command_table_test.py compares the rest"),
     Rule(b"COMMAND", b"COUNT", "same_type", "later families are not built yet"),
-    Rule(b"COMMAND", b"", "same_type", "names_test.py compares every row"),
+    Rule(b"COMMAND", b"", "same_type", "command_table_test.py compares every row"),
     # times
     Rule(b"TTL", b"", "near_seconds", "time"),
     Rule(b"PTTL", b"", "near_milliseconds", "time"),
@@ -40,15 +39,17 @@ RULES = [
     Rule(b"OBJECT", b"IDLETIME", "same_type", "time; small integers are one shared object in Redis"),
     # memory sizes
     Rule(b"MEMORY", b"USAGE", "same_type", "memory size"),
-    Rule(b"MEMORY", b"STATS", "same_type", "memory sizes; names_test.py compares the names"),
+    Rule(b"MEMORY", b"STATS", "same_type", "memory sizes; info_names_test.py compares the names"),
     Rule(b"MEMORY", b"DOCTOR", "same_type", "text about memory"),
     Rule(b"DEBUG", b"OBJECT", "debug_object", "address, LRU clock and LZF length"),
+    Rule(b"OBJECT", b"REFCOUNT", "same_type", "references held inside Redis, by its queue of MULTI"
+         " for one"),
     # ids, versions and text about this server
     Rule(b"CLIENT", b"ID", "same_type", "id"),
     Rule(b"CLIENT", b"INFO", "client_lines", "ids, addresses, times and buffer sizes"),
     Rule(b"CLIENT", b"LIST", "client_lines", "ids, addresses, times, buffer sizes, order"),
     Rule(b"HELLO", b"", "hello", "id, server name and version"),
-    Rule(b"INFO", b"", "info", "figures; names_test.py compares the names"),
+    Rule(b"INFO", b"", "info", "figures; info_names_test.py compares the names"),
     Rule(b"CLIENT", b"HELP", "help", "lists the subcommands that this server has"),
     Rule(b"COMMAND", b"HELP", "help", "lists the subcommands that this server has"),
     Rule(b"CONFIG", b"HELP", "help", "lists the subcommands that this server has"),

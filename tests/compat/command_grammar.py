@@ -291,7 +291,8 @@ def sets_past_time(args):
     for i in range(3, len(args) - 1):
         if args[i].upper() in (b"EXAT", b"PXAT"):
             try:
-                return int(args[i + 1]) < 1 << 40
+                if int(args[i + 1]) < 1 << 40 and args[i + 1] != FAR_UNIX_S:
+                    return True
             except ValueError:
                 pass
     return False

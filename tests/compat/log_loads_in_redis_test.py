@@ -61,7 +61,7 @@ def mixed_run(server, seed, commands):
     with server.connect() as client:
         sent = 0
         while sent < commands:
-            batch = [generator.command() for _ in range(generator.rng.randint(1, 30))]
+            batch = generator.commands(generator.rng.randint(1, 30))
             if generator.v.chance(0.3):
                 batch.insert(0, [b"SELECT", b"%d" % generator.rng.choice([0, 0, 1, 3, 15])])
             client.send(b"".join(encode(*command) for command in batch))

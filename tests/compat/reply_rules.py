@@ -24,7 +24,7 @@ def same_set(_, reference, subject):
 
 
 def same_pairs(args, reference, subject):
-    if b"*" in args:  # names_test.py compares the whole list
+    if b"*" in args:  # config_names_test.py compares the whole list
         return reference[:1] == subject[:1]
     first, second = parse(reference), parse(subject)
     if reference[:1] == b"*" and subject[:1] == b"*":
@@ -52,7 +52,7 @@ def listed_commands(_, reference, subject):
 
 
 def command_info(args, reference, subject):
-    if len(args) == 2:  # every command: names_test.py compares them
+    if len(args) == 2:  # every command: command_table_test.py compares them
         return reference[:1] == subject[:1]
     first, second = parse(reference), parse(subject)
     return reference[:4] == subject[:4] and len(first) == len(second) and all(
@@ -79,7 +79,7 @@ def same_command(first, second):
 
 
 def command_docs(args, reference, subject):
-    if len(args) == 2:  # every command: names_test.py compares them
+    if len(args) == 2:  # every command: command_table_test.py compares them
         return reference[:1] == subject[:1]
     first, second = parse(reference), parse(subject)
     if reference[:1] == b"*":
@@ -144,7 +144,7 @@ def info(args, reference, subject):
         return False
     wanted = {arg.lower() for arg in args[1:]}
     if wanted & {b"all", b"everything", b"default"} or not wanted:
-        return True  # sections of later families may be absent; names_test.py compares them
+        return True  # sections of later families may be absent; info_names_test.py compares them
     return re.findall(rb"^# .*$", first, re.M) == re.findall(rb"^# .*$", second, re.M)
 
 

@@ -51,7 +51,7 @@ def transaction(generator, conn, other):
             steps.append(Step(conn, [[b"UNWATCH"]]))
     steps.append(Step(conn, [[v.case(b"MULTI")]]))
     for _ in range(v.rng.randint(0, 6)):
-        steps.append(Step(conn, [generator.command()]))
+        steps.append(Step(conn, generator.commands(1)))
         if v.chance(0.1):
             steps.append(Step(other, [generator.command()]))
     steps.append(Step(conn, [[v.case(b"EXEC" if v.chance(0.85) else b"DISCARD")]]))
@@ -226,7 +226,7 @@ def section_steps(generator, commands):
         elif kind < 0.13:
             new = v.rng.choices(SCENARIOS, weights)[0][1](generator, fresh)
         else:
-            new = [Step(conn, [generator.command() for _ in range(v.rng.randint(1, 24))])]
+            new = [Step(conn, generator.commands(v.rng.randint(1, 24)))]
         steps += new
         sent += sum(len(step.commands) or 1 for step in new)
     return steps

@@ -258,7 +258,6 @@ class Generator:
     def __init__(self, rng, families=None, skip=()):
         self.v = Vocabulary(rng)
         self.rng = rng
-        self.follow_up = None
         self.entries, self.weights = [], []
         for family in families or WEIGHTS:
             table = FAMILIES[family]
@@ -276,16 +275,24 @@ class Generator:
         self.cumulative = cumulative
 
     def command(self):
-        if self.follow_up:
-            args, self.follow_up = self.follow_up, None
-            return args
+        """One command that leaves nothing to clean up."""
         while True:
+            found = self.commands(1)
+            if len(found) == 1:
+                return found[0]
+
+    def commands(self, count):
+        """`count` commands for one connection, and what must follow some of them at once."""
+        found = []
+        for _ in range(count):
             args = self._draw()
-            if not unsafe(args):
-                # An expired key counts in DBSIZE until something removes it: remove it at once.
-                if args[0].upper() == b"SET" and len(args) > 1 and sets_past_time(args):
-                    self.follow_up = [b"DEL", args[1]]
-                return args
+            while unsafe(args):
+                args = self._draw()
+            found.append(args)
+            # An expired key counts in DBSIZE until something removes it: remove it at once.
+            if args[0].upper() == b"SET" and len(args) > 1 and sets_past_time(args):
+                found.append([b"DEL", args[1]])
+        return found
 
     def _draw(self):
         if self.rng.random() < 0.004:
@@ -295,7 +302,7 @@ class Generator:
         if self.rng.random() < 0.10 and name.upper() != b"CLIENT":
             args = mutate(self.v, args)
         elif self.rng.random() < 0.02 and name.upper() == b"CLIENT" and len(args) > 1 and \
-                args[1] != b"KILL":
+                args[1] != b"KILL" and not any(arg[:1] == b"<" for arg in args):
             args = mutate(self.v, args)
         return self._distinct_expiry(without_near_expiry(args))
 

@@ -82,7 +82,9 @@ void CheckReport::Count(const LogBatch& batch) {
 
 std::vector<std::pair<std::string, uint64_t>> CheckReport::ByCount() const {
   std::vector<std::pair<std::string, uint64_t>> list(names_.begin(), names_.end());
-  std::ranges::stable_sort(list, std::greater<>(), &std::pair<std::string, uint64_t>::second);
+  std::ranges::sort(list, [](const auto& a, const auto& b) {
+    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  });
   if (other_names_ > 0) list.emplace_back("(others)", other_names_);
   return list;
 }

@@ -64,7 +64,6 @@ Status LogReader::OpenSource() {
   wanted_ = 0;
   plain_database_ = 0;
   plain_ms_ = 0;
-  base_ended_ = false;
   file_has_new_frames_ = false;
   expected_ = source().base ? 1 : next_frame_;
   auto opened = file_system_.Open(source().path, {});
@@ -161,7 +160,7 @@ Status LogReader::ParseBuffer(LogBatch& batch) {
     const std::string_view text = bytes.substr(offset_ - start);
     const uint64_t left = state().size - offset_;
     if (left == 0) {
-      if (source().base && state().framed && !base_ended_) {
+      if (source().base && state().framed && !state().base_ended) {
         HF_TRY(FrameFails("the base file has no end line"));
         break;
       }
@@ -189,13 +188,13 @@ Status LogReader::ParseBuffer(LogBatch& batch) {
 
 Result<LogReader::Step> LogReader::ParseItem(std::string_view text, LogBatch& batch) {
   if (text[0] == '\0' && HF_TRY(OnlyZerosFrom(offset_))) {
-    if (source().base && state().framed && !base_ended_) {
+    if (source().base && state().framed && !state().base_ended) {
       return FrameFails("the base file has no end line");
     }
     EndSource();  // zeros filled ahead: a clean end
     return Step::kStopped;
   }
-  if (base_ended_) return FrameFails("something follows the end of the base file");
+  if (state().base_ended) return FrameFails("something follows the end of the base file");
   if (text.starts_with(kAnnotationPrefix)) return ParseFrame(text, batch);
   // Among frames a remark would hide a damaged frame header; Redis itself only writes #TS:.
   if (text[0] == '#' && (!state().framed || text.starts_with(kTimestamp))) {
@@ -284,10 +283,10 @@ Result<LogReader::Step> LogReader::TakeFrame(const FrameHeader& header, std::str
 Result<LogReader::Step> LogReader::TakeBaseEnd(const FrameHeader& header, size_t line_bytes) {
   if (!source().base) return FrameFails("a frame without bytes");
   if (header.crc != 0) return FrameFails("the end line of a base file with a checksum");
-  HF_CHECK(!base_ended_ && header.bytes == 0);
+  HF_CHECK(!state().base_ended && header.bytes == 0);
   next_frame_ = header.number + 1;
   term_ = header.term;
-  base_ended_ = true;
+  state().base_ended = true;
   offset_ += line_bytes;
   state().end = offset_;
   return Step::kNext;

@@ -43,6 +43,7 @@ struct LogSourceState {
   bool present = false;
   bool framed = false;          // has our header line
   bool plain_commands = false;  // holds commands outside frames
+  bool base_ended = false;      // a base whose end line was read
   uint64_t id = 0;              // if framed
   uint64_t size = 0;            // of the file
   uint64_t end = 0;  // behind its last whole group: what follows is zeros, or torn, or damaged
@@ -151,7 +152,6 @@ class LogReader {
   uint64_t wanted_ = 0;  // so many are needed from there on
   uint32_t plain_database_ = 0;
   UnixMs plain_ms_ = 0;
-  bool base_ended_ = false;
 
   uint64_t expected_ = 1;    // the number of the next frame in this file
   uint64_t next_frame_ = 1;  // over all incremental files

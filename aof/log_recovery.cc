@@ -150,7 +150,7 @@ class EndCutter {
     if (end == states_[i].size && !has_unsynced && i != last_) return {};
     const auto file = HF_TRY(fs_.Open(sources_[i].path, {.write = true}));
     if (end != states_[i].size) HF_TRY_STATUS(file->Truncate(end));
-    if (sources_[i].base && states_[i].framed && stopped_ && i == last_) {
+    if (sources_[i].base && states_[i].framed && !states_[i].base_ended) {
       HF_TRY_STATUS(EndBase(*file, end));
     }
     if (has_unsynced && unsynced->offset < end) {
@@ -162,7 +162,7 @@ class EndCutter {
     return file->Sync();
   }
 
-  // A base that was cut gets an end line again; the log goes on from frame 1 then.
+  // A base that was cut gets an end line; the log goes on from frame 1 then.
   Status EndBase(File& file, uint64_t end) {
     const AnnotationLine line = FormatFrameHeader({}, states_[last_].id);
     const std::string_view part = line.view();
@@ -214,9 +214,10 @@ Result<std::vector<LogSource>> SourcesOf(FileSystem& fs, const Manifest& manifes
     sequence = entry.sequence;
   }
   // A file is made and filled before it is listed: a crash between the two leaves it unlisted.
-  while (!append_filename.empty()) {
+  while (!append_filename.empty() && sequence < INT64_MAX) {
     std::string path = JoinPath(directory, IncrementalFileName(append_filename, ++sequence));
-    if (!HF_TRY(fs.Exists(path))) break;
+    const bool listed = std::ranges::find(sources, path, &LogSource::path) != sources.end();
+    if (listed || !HF_TRY(fs.Exists(path))) break;
     sources.push_back({std::move(path), false, false, std::nullopt});
   }
   return sources;

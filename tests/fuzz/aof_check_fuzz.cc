@@ -1,0 +1,69 @@
+// Fuzzes aof-check as a whole. The input: arguments, one a line, up to an empty line, then the log
+// file. The tool ends with one of its exit codes, and a log that it fixed is sound.
+// Files under test: aof/checker.cc aof/check_options.cc aof/check_report.cc aof/log_export.cc
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "aof/checker.h"
+#include "holdfast/check.h"
+#include "tests/sim/simulated_file_system.h"
+
+namespace {
+
+using namespace holdfast;       // NOLINT(google-build-using-namespace)
+using namespace holdfast::aof;  // NOLINT(google-build-using-namespace)
+
+class Console final : public CheckConsole {
+ public:
+  void Print(std::string_view line) override { Check(line); }
+  void PrintError(std::string_view line) override { Check(line); }
+  void Progress(uint64_t done_bytes, uint64_t all_bytes) override {
+    HF_CHECK(done_bytes <= all_bytes);
+  }
+  bool Confirm(const std::string& question) override {
+    Check(question);
+    return true;
+  }
+
+ private:
+  // Nothing from a file reaches a terminal as it is.
+  static void Check(std::string_view text) {
+    for (const char c : text) HF_CHECK((c >= ' ' && c <= '~') || c == '\n');
+  }
+};
+
+constexpr std::string_view kManifest =
+    "file a.aof.1.base.aof seq 1 type b\nfile a.aof.1.incr.aof seq 1 type i\n";
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  std::string_view input(reinterpret_cast<const char*>(data), size);
+  std::vector<std::string_view> args;
+  while (!input.empty() && args.size() < 8) {
+    const size_t end = std::min(input.find('\n'), input.size());
+    const std::string_view arg = input.substr(0, end);
+    input.remove_prefix(std::min(end + 1, input.size()));
+    if (arg.empty()) break;
+    args.push_back(arg);
+  }
+  sim::SimulatedFileSystem disk;
+  disk.SetContents("/f", input);
+  disk.SetContents("/db/d/a.aof.manifest", kManifest);
+  disk.SetContents("/db/d/a.aof.1.base.aof", input);
+  disk.SetContents("/db/d/a.aof.1.incr.aof", input.substr(input.size() / 2));
+  disk.SetContents("/m/a.aof.manifest", input);
+  Console console;
+  const int code = RunAofCheck(disk, args, console);
+  HF_CHECK(code >= kCheckSound && code <= kCheckFailed);
+  const std::string_view path = args.empty() ? "" : args.back();
+  const std::string_view fix[] = {"--fix", "--yes", path};
+  if ((path == "/f" || path == "/db") && RunAofCheck(disk, fix, console) == kCheckSound) {
+    const std::string_view check[] = {path};
+    HF_CHECK(RunAofCheck(disk, check, console) == kCheckSound);
+  }
+  return 0;
+}

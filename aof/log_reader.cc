@@ -65,6 +65,7 @@ Status LogReader::OpenSource() {
   plain_database_ = 0;
   plain_ms_ = 0;
   file_has_new_frames_ = false;
+  repeated_.clear();
   expected_ = source().base ? 1 : next_frame_;
   auto opened = file_system_.Open(source().path, {});
   if (!opened) {
@@ -196,6 +197,8 @@ Result<LogReader::Step> LogReader::ParseItem(std::string_view text, LogBatch& ba
   }
   if (state().base_ended) return FrameFails("something follows the end of the base file");
   if (text.starts_with(kAnnotationPrefix)) return ParseFrame(text, batch);
+  // Redis appends to listed files only.
+  if (!source().listed) return FrameFails("no frame begins here");
   // Among frames a remark would hide a damaged frame header; Redis itself only writes #TS:.
   if (text[0] == '#' && (!state().framed || text.starts_with(kTimestamp))) {
     return ParseLine(text, batch);
@@ -235,12 +238,12 @@ Result<LogReader::Step> LogReader::ParseFrame(std::string_view text, LogBatch& b
   if (header.number != expected_) {
     const auto twin = FindWrittenAgain(header);
     if (!twin) return NumberOutOfPlace(header);
-    if (!written_again_) written_again_ = *twin;
-    Remember(header);
+    TakeRepeated(header, *twin);
     offset_ += *total;
     state().end = offset_;
     return Step::kNext;
   }
+  if (!repeated_.empty()) return NumberOutOfPlace(header);  // some were left out
   offset_ += parsed->line_bytes;
   return TakeFrame(header, payload, batch);
 }
@@ -314,7 +317,20 @@ std::optional<LogReader::Unsynced> LogReader::FindWrittenAgain(const FrameHeader
   HF_CHECK(twin.number == header.number);
   const bool same = twin.bytes == header.bytes && twin.crc == header.crc;
   if (!same || twin.source + 1 != source_) return std::nullopt;
+  if (!repeated_.empty() && header.number != repeated_.back().number + 1) return std::nullopt;
   return twin;
+}
+
+void LogReader::TakeRepeated(const FrameHeader& header, const Unsynced& twin) {
+  if (repeated_.empty()) first_repeated_ = twin;
+  repeated_.push_back({header.number, source_, state().end, header.bytes, header.crc});
+  HF_CHECK(header.number < expected_);
+  if (header.number + 1 < expected_) return;
+  if (!written_again_) written_again_ = first_repeated_;
+  for (const Unsynced& frame : repeated_) {
+    unsynced_[frame.number - unsynced_.front().number] = frame;
+  }
+  repeated_.clear();
 }
 
 void LogReader::Remember(const FrameHeader& header) {
@@ -323,12 +339,6 @@ void LogReader::Remember(const FrameHeader& header) {
     unsynced_.pop_front();
   }
   const Unsynced frame{header.number, source_, state().end, header.bytes, header.crc};
-  if (!unsynced_.empty() && header.number <= unsynced_.back().number) {
-    if (header.number >= unsynced_.front().number) {
-      unsynced_[header.number - unsynced_.front().number] = frame;
-    }
-    return;
-  }
   HF_CHECK(unsynced_.empty() || unsynced_.back().number + 1 == header.number);
   unsynced_.push_back(frame);
 }

@@ -120,6 +120,7 @@ class LogReader {
   Result<Step> ParseLine(std::string_view text, LogBatch& batch);
   Result<Step> ParsePlain(std::string_view text, LogBatch& batch);
   void Remember(const FrameHeader& header);
+  void TakeRepeated(const FrameHeader& header, const Unsynced& twin);
   void EndSource();
 
   // The rule of the torn end: decides what a place that fails is, and stops.
@@ -160,6 +161,10 @@ class LogReader {
   std::deque<Unsynced> unsynced_;
   std::optional<Unsynced> written_again_;
   bool file_has_new_frames_ = false;
+  // Frames of this file that stood in the one before, until all of those have been seen again: only
+  // then this file can take their place.
+  std::vector<Unsynced> repeated_;
+  std::optional<Unsynced> first_repeated_;  // as it stands in the file before
 };
 
 }  // namespace holdfast::aof

@@ -90,7 +90,7 @@ class EndCutter {
       auto file = fs_.Open(sources_[i].path, {});
       if (!file && file.error().code == ErrorCode::kNotFound) continue;
       if (!file) return std::unexpected(std::move(file).error());
-      const uint64_t from = i == last_ ? states_[i].end : 0;
+      const uint64_t from = Kept(i) ? states_[i].end : 0;
       const uint64_t to = HF_TRY((*file)->Size());
       std::string saved = HF_TRY(SaveSideFile(fs_, sources_[i].path, kind, from, to));
       if (!saved.empty()) end_.side_files.push_back(std::move(saved));

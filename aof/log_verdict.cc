@@ -120,7 +120,9 @@ Result<std::string> LogReader::FindProofOfSync(uint64_t frame) {
 
 Result<std::optional<uint64_t>> LogReader::FindCoveringHeader(File& file, uint64_t from,
                                                               uint64_t id, uint64_t frame) {
-  std::string piece(kPieceBytes + kMaxAnnotationBytes, '\0');
+  const uint64_t size = HF_TRY(file.Size());
+  const uint64_t wanted = kPieceBytes + kMaxAnnotationBytes;
+  std::string piece(std::min(wanted, size - std::min(size, from)), '\0');
   while (true) {
     const size_t count = HF_TRY(file.ReadAt(from, piece));
     const std::string_view bytes = std::string_view(piece).substr(0, count);
@@ -129,7 +131,7 @@ Result<std::optional<uint64_t>> LogReader::FindCoveringHeader(File& file, uint64
       const auto parsed = ParseFrameHeader(bytes.substr(at), id);
       if (parsed && parsed->header.synced >= frame) return from + at;
     }
-    if (count < piece.size()) return std::nullopt;
+    if (count < wanted) return std::nullopt;
     from += kPieceBytes;  // headers across the end of the piece are seen by the next one
   }
 }

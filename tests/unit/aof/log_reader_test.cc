@@ -221,7 +221,8 @@ TEST(LogReaderTest, HeaderLines) {
     LogReader unused(disk, sources);
     EXPECT_EQ(Drain(unused).verdict.kind, Kind::kSound);
   }
-  for (const std::string& contents : {kSetA, FileHeaderLine(kId).substr(0, 20)}) {
+  for (const std::string& contents :
+       {kSetA, FileHeaderLine(kId).substr(0, 20), FileHeaderLine(kId) + kSetA}) {
     disk.SetContents("f", contents);
     LogReader unused(disk, sources);
     EXPECT_EQ(Drain(unused).verdict.kind, Kind::kTorn);
@@ -401,6 +402,33 @@ TEST(LogReaderTest, FramesWrittenAgainAreTakenOnce) {
   // Nor is something that was known to be synced.
   EXPECT_EQ(read(FrameText(kId, 2, kSetB, 1) + FrameText(kId, 3, kMulti, 2), again).verdict.kind,
             Kind::kDamage);
+}
+
+TEST(LogReaderTest, ARepetitionThatIsNotCompleteTakesNothingAway) {
+  const std::string one = FileHeaderLine(kId) + FrameText(kId, 1, kSetA);
+  const std::string tail = FrameText(kId, 2, kSetB, 1) + FrameText(kId, 3, kMulti, 1);
+  const std::string two = FrameText(kId2, 2, kSetB, 1);
+  const std::string three = FrameText(kId2, 3, kMulti, 1);
+  const std::string broken = three.substr(0, three.size() - 5) + "xxxxx";
+  for (const std::string& rest :
+       {two, two + three.substr(0, 40), two + broken, two + std::string(99, '\0'),
+        two + FrameText(kId2, 4, kSetA, 1)}) {
+    SimulatedFileSystem disk;
+    disk.SetContents("1", one + tail);
+    disk.SetContents("2", FileHeaderLine(kId2) + rest);
+    auto sources = Listed({"1", "2"});
+    sources[1].listed = false;
+    LogReader reader(disk, sources);
+    const LogContents log = Drain(reader);
+    EXPECT_EQ(log.groups, (Groups{"0:SET a 1", "0:SET b 2", "0:INCR x;0:INCR y"}));
+    EXPECT_FALSE(reader.written_again());
+    if (log.verdict.kind == Kind::kDamage) continue;
+    const auto end = CutTornEnd(disk, reader);
+    ASSERT_TRUE(end);
+    EXPECT_EQ(disk.Contents("1"), one + tail);
+    EXPECT_EQ(disk.Contents("2"), std::nullopt);
+    EXPECT_EQ(end->next_frame, 4U);
+  }
 }
 
 // Each byte in turn: reported, or (in what is not covered by a checksum: nothing) without effect.

@@ -118,6 +118,12 @@ bool Connection::Send(uint64_t covered) {
   return true;
 }
 
+void Connection::DropOutput() {
+  std::string().swap(output_);
+  sent_ = sealed_ = released_ = 0;
+  waits_.clear();
+}
+
 void Connection::Close(bool after_reply) { thread_.RequestClose(session_.id, after_reply); }
 
 void Connection::Push(std::string bytes, uint64_t log_position) {

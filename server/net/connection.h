@@ -61,8 +61,8 @@ class Connection final : public commands::ClientConnection {
   bool WantsWrite() const { return wants_write_; }
   bool OutputEmpty() const { return output_.size() == sent_; }
   uint64_t UnsentBytes() const { return output_.size() - sent_; }
-  void DiscardRepliesFrom(size_t size) { output_.resize(size); }
-  size_t output_size() const { return output_.size(); }
+  // Nothing more will be sent: gives the memory back at once.
+  void DropOutput();
   void SetLimits(const aof::RequestLimits& limits) { parser_.set_limits(limits); }
 
   // ClientConnection

@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kEventsPerTurn = 512;
 constexpr int kTurnsPerWakeup = 16;  // then timers and wake-ups get their chance
+constexpr uint64_t kLargeOutputBytes = 1 << 20;
 constexpr auto kRetryPause = std::chrono::milliseconds(1);
 
 }  // namespace
@@ -115,6 +116,12 @@ void IoThread::ExecuteWork(const Work& work, const PreparedCommand& command) {
   if (executor_->Execute(session, command, connection.reply()) == Outcome::kParked) {
     connection.PutBack(work.offset);
     Park(connection);
+    return;
+  }
+  // A pipeline of large replies must not pile up to the end of the turn.
+  if (connection.UnsentBytes() > kLargeOutputBytes && OverOutputLimit(connection)) {
+    connection.broken = connection.closing = true;
+    connection.DropOutput();
     return;
   }
   if (session.authenticated != authenticated) connection.SetLimits(LimitsFor(session));

@@ -51,7 +51,15 @@ void RespReply::WriteError(std::string_view text) {
   out_ += kEnd;
 }
 
+// A long output grows by an eighth, not by doubling: a client that does not read pins it all.
+void RespReply::MakeRoom(size_t bytes) {
+  constexpr size_t kLong = 1 << 20;
+  const size_t needed = out_.size() + bytes;
+  if (needed > kLong && needed > out_.capacity()) out_.reserve(needed + needed / 8);
+}
+
 void RespReply::BulkString(std::string_view bytes) {
+  MakeRoom(bytes.size() + 32);
   Header('$', bytes.size());
   out_ += bytes;
   out_ += kEnd;

@@ -36,6 +36,7 @@ class RespReply final : public ReplySink {
  private:
   bool Resp3() const { return session_.protocol == 3; }
   void Number(char kind, int64_t value);
+  void MakeRoom(size_t bytes);
   void Header(char kind, size_t length) { Number(kind, static_cast<int64_t>(length)); }
 
   std::string& out_;

@@ -172,7 +172,7 @@ def never_reading(server, rng):
         with server.connect(timeout_s=60) as client:
             client.must("PING")
         time.sleep(0.02)
-        problems = bounded(server, "never-reading clients", 20 * 20 * MIB + 64 * MIB)
+        problems = bounded(server, "never-reading clients", 20 * 32 * MIB + 64 * MIB)
         if problems or not clients:
             break
     for client in clients:

@@ -55,11 +55,15 @@ Connection::Next Connection::NextRequest(aof::Request& request) {
       parsed_ += parser_.consumed();
       return Next::kNothing;
     case aof::RequestParser::Outcome::kError:
-      reply_.Error("ERR " + parser_.error());
-      closing = true;
       return Next::kError;
   }
   return Next::kNothing;
+}
+
+void Connection::FailProtocol() {
+  if (closing || parked) return;  // an earlier request already ended or holds the connection
+  reply_.Error("ERR " + parser_.error());
+  closing = true;
 }
 
 void Connection::PutBack(size_t offset) {

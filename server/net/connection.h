@@ -40,9 +40,12 @@ class Connection final : public commands::ClientConnection {
 
   // Takes what the socket has, up to a bound. False: the peer is gone.
   bool Receive();
-  // The next whole request, views into the input. kError has been answered already.
+  // The next whole request, views into the input. After kError: FailProtocol, once everything
+  // before it has been executed.
   enum class Next { kRequest, kNothing, kError };
   Next NextRequest(aof::Request& request);
+  // Answers the parser's error and closes.
+  void FailProtocol();
   // The request handed out last is to be handed out again, with all behind it: it was parked.
   void PutBack(size_t offset);
   size_t next_offset() const { return parsed_; }

@@ -91,7 +91,12 @@ void IoThread::Gather(Connection& connection) {
   while (!connection.closing && !connection.parked) {
     Work& work = batch_[batch_size_];
     work.offset = connection.next_offset();
-    if (connection.NextRequest(work.request) != Connection::Next::kRequest) return;
+    const Connection::Next next = connection.NextRequest(work.request);
+    if (next == Connection::Next::kError) {
+      RunBatch();  // what came before the garbage is answered first
+      connection.FailProtocol();
+    }
+    if (next != Connection::Next::kRequest) return;
     work.connection = &connection;
     PreparedCommand& command = commands_[batch_size_++];
     command = {.args = work.request.args, .entry = nullptr, .key = {}};

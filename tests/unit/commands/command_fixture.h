@@ -34,8 +34,8 @@ class StillClock final : public Clock {
 // \xHH, and '' is an empty word.
 std::vector<std::string> Words(std::string_view line);
 
-// A reply on one line: OK, (integer) 1 as 1, "bulk", nil, nil-array, [a, b], ~[a, b] (a set), {k: v}, ERR
-// text.
+// A reply on one line: OK, (integer) 1 as 1, "bulk", nil, nil-array, [a, b], ~[a, b] (a set), {k:
+// v}, ERR text.
 std::string Text(const Reply& reply);
 
 // Effects, one per line of the log: "SET k v PXAT 5". A group of its own before the command's, an

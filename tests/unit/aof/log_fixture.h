@@ -147,6 +147,62 @@ inline ReadBack ReadLog(FileSystem& disk) {
   return result;
 }
 
+// Passes everything on to another disk, to be overridden in part.
+class DiskWrapper : public FileSystem {
+ public:
+  explicit DiskWrapper(FileSystem& disk) : disk_(disk) {}
+  Result<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override {
+    auto file = HF_TRY(disk_.Open(path, mode));
+    return std::make_unique<WrappedFile>(*this, std::move(file));
+  }
+  Status Rename(const std::string& from, const std::string& to) override {
+    return disk_.Rename(from, to);
+  }
+  Status Unlink(const std::string& path) override { return disk_.Unlink(path); }
+  Status SyncDirectory(const std::string& directory) override {
+    return disk_.SyncDirectory(directory);
+  }
+  Status CreateDirectory(const std::string& path) override { return disk_.CreateDirectory(path); }
+  Result<std::vector<std::string>> List(const std::string& directory) override {
+    return disk_.List(directory);
+  }
+  Result<bool> Exists(const std::string& path) override { return disk_.Exists(path); }
+  Result<bool> IsDirectory(const std::string& path) override { return disk_.IsDirectory(path); }
+  Result<std::unique_ptr<FileLock>> Lock(const std::string& path) override {
+    return disk_.Lock(path);
+  }
+  Result<uint64_t> FreeBytes(const std::string& path) override { return disk_.FreeBytes(path); }
+
+ protected:
+  // Before a write of `file` up to `end`.
+  virtual Status BeforeWrite(File& file, uint64_t end) = 0;
+
+ private:
+  class WrappedFile final : public File {
+   public:
+    WrappedFile(DiskWrapper& disk, std::unique_ptr<File> file)
+        : disk_(disk), file_(std::move(file)) {}
+    Result<size_t> ReadAt(uint64_t offset, std::span<char> buffer) override {
+      return file_->ReadAt(offset, buffer);
+    }
+    Status WriteAt(uint64_t offset, std::span<const std::string_view> parts) override {
+      uint64_t end = offset;
+      for (const std::string_view part : parts) end += part.size();
+      HF_TRY_STATUS(disk_.BeforeWrite(*file_, end));
+      return file_->WriteAt(offset, parts);
+    }
+    Status Sync() override { return file_->Sync(); }
+    Status Truncate(uint64_t size) override { return file_->Truncate(size); }
+    Result<uint64_t> Size() override { return file_->Size(); }
+
+   private:
+    DiskWrapper& disk_;
+    std::unique_ptr<File> file_;
+  };
+
+  FileSystem& disk_;
+};
+
 // A writer on a simulated disk, driven by hand.
 class LogHarness {
  public:

@@ -88,24 +88,31 @@ TEST(LogWriterCrashTest, EveryOperationOfEveryWorkload) {
   RecordProperty("cut_points", static_cast<int>(counts.points));
 }
 
-// The same while the log repairs itself: one call failed, and then the power goes.
+// The same while the log repairs itself: one call failed, then perhaps one that names files (which
+// may have happened nevertheless), and then the power goes.
 TEST(LogWriterCrashTest, EveryOperationOfARepair) {
   Counts counts;
   constexpr const char* kScript = "azafsaafmfbfaprfamftsaft";
   for (const SyncPolicy policy : {SyncPolicy::kEverysec, SyncPolicy::kAlways}) {
     for (const uint32_t calls : {sim::kWrite, sim::kSync, sim::kRename, sim::kSyncDirectory}) {
-      for (uint64_t nth = 1; nth < 100; ++nth) {
-        SCOPED_TRACE("policy " + std::to_string(static_cast<int>(policy)) + " calls " +
-                     std::to_string(calls) + " nth " + std::to_string(nth));
-        SimulatedFileSystem disk;
-        ScriptRun run(disk, policy);
-        ASSERT_TRUE(run.Open());
-        disk.FailAt({.calls = calls, .nth = nth, .written_256ths = 100});
-        run.Run(kScript);
-        run.RunUntilRepaired();
-        if (disk.FaultsRaised() == 0) break;
-        CheckEveryCut(disk, run, true, counts);
-        if (HasFatalFailure()) return;
+      for (const uint64_t second : {0, 1, 2, 3, 4}) {
+        for (uint64_t nth = 1; nth < 100; ++nth) {
+          SCOPED_TRACE("policy " + std::to_string(static_cast<int>(policy)) + " calls " +
+                       std::to_string(calls) + " nth " + std::to_string(nth) + " second " +
+                       std::to_string(second));
+          SimulatedFileSystem disk;
+          ScriptRun run(disk, policy);
+          ASSERT_TRUE(run.Open());
+          disk.FailAt({.calls = calls, .nth = nth, .written_256ths = 100});
+          if (second != 0)
+            disk.FailAt({.calls = sim::kRename | sim::kSyncDirectory, .nth = second});
+          run.Run(kScript);
+          const uint64_t raised = disk.FaultsRaised();
+          ASSERT_TRUE(run.RunUntilRepaired());
+          if (raised < (second == 0 ? 1 : 2) && nth > 1) break;
+          CheckEveryCut(disk, run, true, counts);
+          if (HasFatalFailure()) return;
+        }
       }
     }
   }

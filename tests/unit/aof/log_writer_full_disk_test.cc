@@ -1,9 +1,6 @@
 // A disk that fills up: writes are refused in time, DEL goes on, and what is retained still fits.
 #include <gtest/gtest.h>
 
-#include <map>
-#include <memory>
-#include <mutex>
 #include <string>
 
 #include "tests/unit/aof/log_fixture.h"
@@ -14,63 +11,26 @@ namespace {
 using sim::SimulatedFileSystem;
 
 // Lets files grow to `capacity` bytes in all; kNoSpace beyond. What has a place may be overwritten.
-class SmallDisk final : public FileSystem {
+class SmallDisk final : public DiskWrapper {
  public:
-  SmallDisk(SimulatedFileSystem& disk, uint64_t capacity) : disk_(disk), capacity_(capacity) {}
+  SmallDisk(SimulatedFileSystem& disk, uint64_t capacity)
+      : DiskWrapper(disk), disk_(disk), capacity_(capacity) {}
   void set_capacity(uint64_t capacity) { capacity_ = capacity; }
   uint64_t Used() const {
     uint64_t used = 0;
     for (const std::string& path : disk_.Paths()) used += disk_.Contents(path)->size();
     return used;
   }
-
-  Result<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override {
-    auto file = HF_TRY(disk_.Open(path, mode));
-    return std::make_unique<SmallFile>(*this, std::move(file));
-  }
-  Status Rename(const std::string& from, const std::string& to) override {
-    return disk_.Rename(from, to);
-  }
-  Status Unlink(const std::string& path) override { return disk_.Unlink(path); }
-  Status SyncDirectory(const std::string& directory) override {
-    return disk_.SyncDirectory(directory);
-  }
-  Status CreateDirectory(const std::string& path) override { return disk_.CreateDirectory(path); }
-  Result<std::vector<std::string>> List(const std::string& directory) override {
-    return disk_.List(directory);
-  }
-  Result<bool> Exists(const std::string& path) override { return disk_.Exists(path); }
-  Result<bool> IsDirectory(const std::string& path) override { return disk_.IsDirectory(path); }
-  Result<std::unique_ptr<FileLock>> Lock(const std::string& path) override {
-    return disk_.Lock(path);
-  }
   Result<uint64_t> FreeBytes(const std::string&) override { return capacity_ - Used(); }
 
+ protected:
+  Status BeforeWrite(File& file, uint64_t end) override {
+    const uint64_t size = HF_TRY(file.Size());
+    if (end <= size || Used() + (end - size) <= capacity_) return {};
+    return MakeError(ErrorCode::kNoSpace, "No space left on device");
+  }
+
  private:
-  class SmallFile final : public File {
-   public:
-    SmallFile(SmallDisk& disk, std::unique_ptr<File> file) : disk_(disk), file_(std::move(file)) {}
-    Result<size_t> ReadAt(uint64_t offset, std::span<char> buffer) override {
-      return file_->ReadAt(offset, buffer);
-    }
-    Status WriteAt(uint64_t offset, std::span<const std::string_view> parts) override {
-      uint64_t end = offset;
-      for (const std::string_view part : parts) end += part.size();
-      const uint64_t size = HF_TRY(file_->Size());
-      if (end > size && disk_.Used() + (end - size) > disk_.capacity_) {
-        return MakeError(ErrorCode::kNoSpace, "No space left on device");
-      }
-      return file_->WriteAt(offset, parts);
-    }
-    Status Sync() override { return file_->Sync(); }
-    Status Truncate(uint64_t size) override { return file_->Truncate(size); }
-    Result<uint64_t> Size() override { return file_->Size(); }
-
-   private:
-    SmallDisk& disk_;
-    std::unique_ptr<File> file_;
-  };
-
   SimulatedFileSystem& disk_;
   uint64_t capacity_;
 };

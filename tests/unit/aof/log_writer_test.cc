@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <utility>
+
 #include "tests/unit/aof/log_fixture.h"
 
 namespace holdfast::aof {
@@ -269,6 +272,38 @@ TEST(LogWriterTest, RotationWithNothingToWriteAndASecondOne) {
   ASSERT_TRUE(log.Close());
   EXPECT_FALSE(disk.Contents("/data/" + TestCatalog::Name(5)));
   EXPECT_EQ(ReadLog(disk).payload, Set(2) + Set(3) + Set(4));
+}
+
+// Calls back in the middle of a write, as another thread's turn would come.
+class InterruptedDisk final : public DiskWrapper {
+ public:
+  using DiskWrapper::DiskWrapper;
+  std::function<void()> in_write;
+
+ protected:
+  Status BeforeWrite(File&, uint64_t) override {
+    if (auto call = std::exchange(in_write, nullptr)) call();
+    return {};
+  }
+};
+
+// Who finds the flush lock taken leaves; the holder sees to it.
+TEST(LogWriterTest, ATurnDuringAnotherIsNotForgotten) {
+  SimulatedFileSystem disk;
+  InterruptedDisk interrupted(disk);
+  LogHarness harness(interrupted);
+  ASSERT_TRUE(harness.Open());
+  LogWriter& log = *harness.log;
+  const LogPosition first = harness.Append(Set(1));
+  interrupted.in_write = [&] {
+    harness.Append(Set(2));
+    log.FlushTurn();
+    EXPECT_EQ(log.covered(), 0u);
+  };
+  log.FlushTurn();
+  EXPECT_GT(log.tail(), first);
+  EXPECT_EQ(log.covered(), log.tail());
+  EXPECT_EQ(ReadLog(disk).frames.size(), 2u);
 }
 
 struct CountingListener final : WatermarkListener {

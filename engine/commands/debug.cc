@@ -13,6 +13,7 @@
 #include "engine/commands/value_names.h"
 #include "engine/config/config.h"
 #include "engine/keyspace/access_age.h"
+#include "memtable/payload.h"
 
 namespace holdfast::commands {
 namespace {
@@ -61,15 +62,10 @@ void DebugDigestValue(CommandContext& ctx) {
   }
 }
 
-// Bytes of the value in Redis's dump format, uncompressed.
+// Bytes of the value in Redis's dump format, without the type before it and the footer behind it.
 size_t SerializedLength(const memtable::Entry& entry) {
-  if (const auto number = entry.Integer()) {
-    if (*number >= INT8_MIN && *number <= INT8_MAX) return 2;
-    if (*number >= INT16_MIN && *number <= INT16_MAX) return 3;
-    if (*number >= INT32_MIN && *number <= INT32_MAX) return 5;
-  }
-  const size_t length = entry.StringLength();
-  return length + (length < 64 ? 1 : length < 16384 ? 2 : length <= UINT32_MAX ? 5 : 9);
+  constexpr size_t kTypeAndFooterBytes = 1 + 2 + 8;
+  return memtable::EncodePayload(entry).size() - kTypeAndFooterBytes;
 }
 
 void DebugObject(CommandContext& ctx) {

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,12 +23,12 @@ inline constexpr UnixMs kTestNowMs = 1'700'000'000'000;
 
 class StillClock final : public Clock {
  public:
-  UnixMs NowMs() override { return now_ms_; }
-  int64_t MonotonicNs() override { return now_ms_ * 1'000'000; }
+  UnixMs NowMs() override { return now_ms_.load(std::memory_order_relaxed); }
+  int64_t MonotonicNs() override { return NowMs() * 1'000'000; }
   void AdvanceMs(int64_t ms) { now_ms_ += ms; }
 
  private:
-  UnixMs now_ms_ = kTestNowMs;
+  std::atomic<UnixMs> now_ms_{kTestNowMs};  // the expire cycle reads it too
 };
 
 // "SET k 'a b' \"c\\x00\"" as words: single quotes are verbatim, double quotes know \n, \r, \" and

@@ -169,8 +169,6 @@ TEST_F(ServerTest, DigestsEqualRedis) {
 }
 
 TEST_F(ServerTest, Debug) {
-  const std::string usage =
-      "ERR unknown subcommand or wrong number of arguments for '{}'. Try DEBUG HELP.";
   Expect({{"DEBUG NOSUCH",
            "ERR unknown subcommand or wrong number of arguments for 'NOSUCH'. Try DEBUG HELP."},
           {"DEBUG SLEEP",
@@ -183,6 +181,8 @@ TEST_F(ServerTest, Debug) {
   EXPECT_FALSE(store().services().active_expire->load());
   Run("SET a 12345");
   EXPECT_NE(Run("DEBUG OBJECT a").find(" encoding:int serializedlength:3 "), std::string::npos);
+  Run("SET a abcdefghijklmnopqrstuvwxyz0123");
+  EXPECT_NE(Run("DEBUG OBJECT a").find(" encoding:embstr serializedlength:31 "), std::string::npos);
 }
 
 TEST_F(ServerTest, TimeAndLastSave) {

@@ -9,6 +9,7 @@
 #include "engine/reply_sinks.h"
 #include "engine/store.h"
 #include "holdfast/check.h"
+#include "tests/unit/commands/handler_run.h"
 
 namespace holdfast::commands {
 namespace {
@@ -149,39 +150,12 @@ void CommandTest::Invoke(std::string_view line, keyspace::ChangeLog* log, bool r
                          ReplySink& sink) {
   const std::vector<std::string> words = Words(line);
   const std::vector<std::string_view> args(words.begin(), words.end());
-  const CommandEntry* entry = store().table().Resolve(args);
-  HF_CHECK(entry != nullptr && entry->spec->handler != nullptr);
-  std::vector<KeyPosition> positions;
-  std::vector<keyspace::KeyHandle> keys;
-  if (CommandTable::FindKeys(*entry, args, positions)) {
-    for (const KeyPosition& position : positions) {
-      keys.push_back(store().keyspace().Handle(bare_session_.database, args[position.argument]));
-    }
-  }
-  keyspace::LockedShards locks(store().keyspace());
-  if (entry->spec->locking == Locking::kGate) {
-    locks.LockGate();
-  } else {
-    locks.LockKeys(keys);
-  }
-  keyspace::KeyAccess access(store().keyspace(),
-                             {.now_ms = clock_.NowMs(), .log = log, .replaying = replaying});
-  SeededRandom random(7);
-  CommandContext context{.args = args,
-                         .entry = *entry,
-                         .session = bare_session_,
-                         .reply = sink,
-                         .now_ms = clock_.NowMs(),
-                         .random = random,
-                         .keys = keys,
-                         .access = access,
-                         .locks = locks,
-                         .services = store().services(),
-                         .blocks = {}};
-  entry->spec->handler(context);
-  const bool changed = context.changed || access.changes() != 0;
-  if (log == nullptr || !changed || context.effects_only) return;
-  if (entry->spec->log_rule == LogRule::kVerbatim) log->Record(bare_session_.database, args);
+  RunHandler({.store = store(),
+              .session = bare_session_,
+              .now_ms = clock_.NowMs(),
+              .log = log,
+              .replaying = replaying},
+             args, sink);
 }
 
 std::vector<std::string> CommandTest::Effects(std::string_view line) {

@@ -76,7 +76,8 @@ constexpr int64_t kNeverExpires = -1;
 
 // Rounded to the nearest, as Redis does.
 int64_t InUnit(int64_t value_ms, TimeUnit unit) {
-  return unit == TimeUnit::kSeconds ? (value_ms + 500) / 1000 : value_ms;
+  if (unit == TimeUnit::kMillis) return value_ms;
+  return value_ms / 1000 + (value_ms % 1000 >= 500 ? 1 : 0);
 }
 
 void ReplyExpiry(CommandContext& ctx, TimeUnit unit, bool relative) {

@@ -32,6 +32,12 @@ class Walk {
 
   KeyOrder next() const { return next_; }
   bool AtEnd() const { return next_ >= kOrderEnd; }
+  // A cursor has no room for the lowest bit of a position: the entry passed last may share its
+  // cursor with the entries to come. (Slots are not compared: at worst a page is a key longer.)
+  bool InsideCursor() const {
+    constexpr uint64_t kHashMask = (uint64_t{1} << memtable::kStoredHashBits) - 1;
+    return !AtEnd() && (next_ & 1) != 0 && last_hash_ == ((next_ - 1) & kHashMask);
+  }
 
   // Shows live keys to `visit`, under their shard's lock: about `entries` of them, fewer if the
   // shard ends, and goes on behind them. Returns how many entries it passed, expired ones included.
@@ -47,6 +53,7 @@ class Walk {
       if (table != nullptr) {
         reached = table->Scan(next_, entries, [&](const Entry& entry) {
           ++passed;
+          last_hash_ = entry.stored_hash();
           if (Live(entry)) visit(entry);
         });
       }
@@ -63,6 +70,7 @@ class Walk {
 
   CommandContext& ctx_;
   KeyOrder next_;
+  uint64_t last_hash_ = kOrderEnd;  // of the entry passed last; none has this one
 };
 
 void ReplyNames(CommandContext& ctx, const std::vector<std::string>& names) {
@@ -144,8 +152,7 @@ void Scan(CommandContext& ctx) {
     const size_t passed = walk.Slice(std::min<uint64_t>(left, kSlice), collect);
     left -= std::min<uint64_t>(left, passed);
   }
-  // An odd position shares its cursor with keys that this reply has already shown.
-  while (!walk.AtEnd() && (walk.next() & 1) != 0) walk.Slice(1, collect);
+  while (walk.InsideCursor()) walk.Slice(1, collect);
   const auto next = walk.AtEnd() ? 0 : static_cast<int64_t>(walk.next() >> 1);
   ctx.reply.Array(2);
   ctx.reply.BulkString(IntegerText(next).view());

@@ -37,7 +37,9 @@ RULES = [
     Rule(b"TIME", b"", "same_type", "time"),
     Rule(b"LASTSAVE", b"", "same_type", "time"),
     Rule(b"OBJECT", b"IDLETIME", "same_type", "time; small integers are one shared object in Redis"),
-    # memory sizes
+    # memory sizes and sharing
+    Rule(b"OBJECT", b"REFCOUNT", "reference_count", "inside EXEC Redis shares a value with the queued"
+         " command that set it"),
     Rule(b"MEMORY", b"USAGE", "same_type", "memory size"),
     Rule(b"MEMORY", b"STATS", "same_type", "memory sizes; info_names_test.py compares the names"),
     Rule(b"MEMORY", b"DOCTOR", "same_type", "text about memory"),

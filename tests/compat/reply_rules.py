@@ -32,6 +32,10 @@ def same_pairs(args, reference, subject):
     return reference[:1] == subject[:1] and sorted(first) == sorted(second)
 
 
+def reference_count(_, reference, subject):
+    return {reference, subject} <= {b":1\r\n", b":2\r\n"}
+
+
 def scan_page(_, reference, subject):
     values = []
     for raw in (reference, subject):
@@ -196,6 +200,7 @@ CHECKS = {
     "info": info, "command_info": command_info,
     "command_docs": command_docs, "help": help_text, "slowlog_entries": slowlog_entries,
     "monitor_line": monitor_line, "debug_object": debug_object, "dump": dump,
+    "reference_count": reference_count,
 }
 
 

@@ -112,7 +112,7 @@ void RecordingLog::RecordBefore(int database, std::span<const std::string_view> 
 }
 
 CommandTest::CommandTest(std::vector<std::pair<std::string, std::string>> settings) {
-  auto db = Db::Open({.settings = std::move(settings), .clock = &clock_});
+  auto db = Db::Open({.settings = std::move(settings), .clock = &clock_, .random = &random_});
   HF_CHECK(db.has_value());
   db_ = std::move(*db);
   session_ = NewSession();

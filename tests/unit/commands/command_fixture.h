@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "engine/keyspace/change_log.h"
 #include "holdfast/clock.h"
 #include "holdfast/db.h"
+#include "holdfast/random.h"
 
 namespace holdfast::commands {
 
@@ -29,6 +31,18 @@ class StillClock final : public Clock {
 
  private:
   std::atomic<UnixMs> now_ms_{kTestNowMs};  // the expire cycle reads it too
+};
+
+class FixedRandom final : public RandomSource {
+ public:
+  uint64_t NextRandom() override {
+    const std::lock_guard lock(mutex_);
+    return random_.Next();
+  }
+
+ private:
+  std::mutex mutex_;
+  SeededRandom random_{2024};
 };
 
 // "SET k 'a b' \"c\\x00\"" as words: single quotes are verbatim, double quotes know \n, \r, \" and
@@ -79,6 +93,7 @@ class CommandTest : public testing::Test {
   void Invoke(std::string_view line, keyspace::ChangeLog* log, bool replaying, ReplySink& sink);
 
   StillClock clock_;
+  FixedRandom random_;
   std::unique_ptr<Db> db_;
   std::unique_ptr<DbSession> session_;
   Session bare_session_;

@@ -72,6 +72,8 @@ TEST_F(GenericTest, ExpireErrors) {
        {"EXPIREAT k 9223372036854775807", "ERR invalid expire time in 'expireat' command"},
        {"EXPIREAT k -9223372036854775808", "ERR invalid expire time in 'expireat' command"},
        {"PEXPIREAT k 9223372036854775807", "1"},
+       {"PEXPIRETIME k", "9223372036854775807"},
+       {"EXPIRETIME k", "9223372036854776"},
        {"EXPIRE k 1 NOSUCH", "ERR Unsupported option NOSUCH"},
        {"EXPIRE k 1 NX XX", "ERR NX and XX, GT or LT options at the same time are not compatible"},
        {"EXPIRE k 1 NX GT", "ERR NX and XX, GT or LT options at the same time are not compatible"},

@@ -81,7 +81,7 @@ int64_t InUnit(int64_t value_ms, TimeUnit unit) {
 }
 
 void ReplyExpiry(CommandContext& ctx, TimeUnit unit, bool relative) {
-  const Entry* entry = ctx.access.Peek(ctx.keys[0]);
+  const Entry* entry = ctx.access.Look(ctx.keys[0]);
   if (entry == nullptr) return ctx.reply.Integer(kNoKey);
   if (!entry->Has(memtable::kHasExpiry)) return ctx.reply.Integer(kNeverExpires);
   const int64_t value_ms = entry->expiry_ms() - (relative ? ctx.now_ms : 0);

@@ -1,6 +1,7 @@
 #include "engine/commands/arguments.h"
 #include "engine/commands/generic_handlers.h"
 #include "engine/commands/value_names.h"
+#include "engine/keyspace/access_age.h"
 
 namespace holdfast::commands {
 
@@ -19,23 +20,33 @@ void Delete(CommandContext& ctx) {
   ctx.reply.Integer(deleted);
 }
 
-void CountPresent(CommandContext& ctx) {
-  int64_t present = 0;
-  for (const keyspace::KeyHandle& key : ctx.keys) {
-    if (ctx.access.Read(key) != nullptr) ++present;
-  }
-  ctx.reply.Integer(present);
-}
-
 }  // namespace
 
 void Del(CommandContext& ctx) { Delete(ctx); }
 void Unlink(CommandContext& ctx) { Delete(ctx); }
-void Exists(CommandContext& ctx) { CountPresent(ctx); }
-void Touch(CommandContext& ctx) { CountPresent(ctx); }
+
+void Exists(CommandContext& ctx) {
+  int64_t present = 0;
+  for (const keyspace::KeyHandle& key : ctx.keys) {
+    if (ctx.access.Look(key) != nullptr) ++present;
+  }
+  ctx.reply.Integer(present);
+}
+
+// Renews the access time even for clients with CLIENT NO-TOUCH.
+void Touch(CommandContext& ctx) {
+  int64_t present = 0;
+  for (const keyspace::KeyHandle& key : ctx.keys) {
+    Entry* entry = ctx.access.Look(key);
+    if (entry == nullptr) continue;
+    entry->set_eviction_state(keyspace::AccessStamp(ctx.now_ms));
+    ++present;
+  }
+  ctx.reply.Integer(present);
+}
 
 void Type(CommandContext& ctx) {
-  const Entry* entry = ctx.access.Peek(ctx.keys[0]);
+  const Entry* entry = ctx.access.Look(ctx.keys[0]);
   ctx.reply.SimpleString(entry == nullptr ? "none" : TypeName(entry->type()));
 }
 

@@ -27,7 +27,7 @@ constexpr std::string_view kHelp[] = {
 };
 
 const Entry* FindOrReplyNull(CommandContext& ctx) {
-  const Entry* entry = ctx.access.Peek(ctx.keys[0]);
+  const Entry* entry = ctx.access.Look(ctx.keys[0]);
   if (entry == nullptr) ctx.reply.Null();
   return entry;
 }

@@ -102,7 +102,8 @@ void LogSetWithExpiry(CommandContext& ctx, size_t value_index, UnixMs expiry_ms)
 void SetWithOptions(CommandContext& ctx, const SetOptions& options) {
   const auto expiry_ms = ExpiryOf(ctx, options);
   if (!expiry_ms) return;
-  Entry* entry = ctx.access.ForWrite(ctx.keys[0]);
+  const keyspace::KeyHandle& key = ctx.keys[0];
+  Entry* entry = options.get ? ctx.access.ReadForWrite(key) : ctx.access.ForWrite(key);
   if (options.get) {
     if (!IsStringOrAbsent(ctx, entry)) return;
     if (entry == nullptr) {
@@ -181,7 +182,7 @@ void GetEx(CommandContext& ctx) {
     if (IsStringOrAbsent(ctx, entry)) ReplyString(ctx, *entry);
     return;
   }
-  Entry* entry = ctx.access.ForWrite(ctx.keys[0]);
+  Entry* entry = ctx.access.ReadForWrite(ctx.keys[0]);
   if (entry == nullptr) return ctx.reply.Null();
   if (!IsStringOrAbsent(ctx, entry)) return;
   const auto expiry_ms = ExpiryOf(ctx, *options);

@@ -43,7 +43,7 @@ void SetRange(CommandContext& ctx) {
 }
 
 void GetSet(CommandContext& ctx) {
-  Entry* entry = ctx.access.ForWrite(ctx.keys[0]);
+  Entry* entry = ctx.access.ReadForWrite(ctx.keys[0]);
   if (!IsStringOrAbsent(ctx, entry)) return;
   if (entry == nullptr) {
     ctx.reply.Null();
@@ -54,7 +54,7 @@ void GetSet(CommandContext& ctx) {
 }
 
 void GetDel(CommandContext& ctx) {
-  Entry* entry = ctx.access.ForWrite(ctx.keys[0]);
+  Entry* entry = ctx.access.ReadForWrite(ctx.keys[0]);
   if (entry == nullptr) return ctx.reply.Null();
   if (!IsStringOrAbsent(ctx, entry)) return;
   ReplyString(ctx, *entry);

@@ -30,10 +30,10 @@ Entry* KeyAccess::FindLive(const KeyHandle& key) {
 Entry* KeyAccess::Read(const KeyHandle& key) {
   Entry* entry = FindLive(key);
   if (entry != nullptr && options_.touch) Touch(*entry);
-  ShardCounters& counters = key.shard->counters;
-  ++(entry != nullptr ? counters.hits : counters.misses);
-  return entry;
+  return Count(key, entry);
 }
+
+Entry* KeyAccess::Look(const KeyHandle& key) { return Count(key, FindLive(key)); }
 
 Entry* KeyAccess::Peek(const KeyHandle& key) { return FindLive(key); }
 
@@ -48,6 +48,8 @@ Entry* KeyAccess::ForWrite(const KeyHandle& key) {
   EraseExpired(key, entry);
   return nullptr;
 }
+
+Entry* KeyAccess::ReadForWrite(const KeyHandle& key) { return Count(key, ForWrite(key)); }
 
 // Every change starts here: the cut takes its image before the entry is touched.
 Table& KeyAccess::Prepare(const KeyHandle& key, Entry* existing) {

@@ -33,10 +33,14 @@ class KeyAccess {
 
   // Null if absent or expired. Counts a hit or a miss.
   memtable::Entry* Read(const KeyHandle& key);
-  // The same without counting and without renewing the eviction state (TYPE, TTL, OBJECT).
+  // The same without renewing the eviction state (TYPE, TTL, OBJECT, EXISTS).
+  memtable::Entry* Look(const KeyHandle& key);
+  // Neither counts nor renews (MEMORY USAGE, DEBUG).
   memtable::Entry* Peek(const KeyHandle& key);
   // For a change: an expired entry is deleted first. No hit counted.
   memtable::Entry* ForWrite(const KeyHandle& key);
+  // For a change that answers the old value (GETSET, GETDEL): counts too.
+  memtable::Entry* ReadForWrite(const KeyHandle& key);
 
   // `existing` is what ForWrite returned; the returned entry replaces it.
   memtable::Entry* SetString(const KeyHandle& key, memtable::Entry* existing,
@@ -65,6 +69,11 @@ class KeyAccess {
   memtable::Entry* FindLive(const KeyHandle& key);
   memtable::Table& Prepare(const KeyHandle& key, memtable::Entry* existing);
   memtable::Entry* Changed(const KeyHandle& key, memtable::Entry* entry);
+  static memtable::Entry* Count(const KeyHandle& key, memtable::Entry* found) {
+    ShardCounters& counters = key.shard->counters;
+    ++(found != nullptr ? counters.hits : counters.misses);
+    return found;
+  }
   // Written only if it differs: a read need not dirty the entry's cache line twice in a second.
   void Touch(memtable::Entry& entry) const {
     if (entry.eviction_state() != access_stamp_) entry.set_eviction_state(access_stamp_);

@@ -293,7 +293,8 @@ class Comparison:
                     found += self._compare_keys(number, database, reference)
                 except BROKEN as broken:
                     self.close()
-                    found.append(Mismatch(number, [b"DATA", b"broken"], b"", str(broken).encode()))
+                    return found + [Mismatch(number, [b"DATA", b"broken"], b"",
+                                             str(broken).encode())]
         return found
 
     @staticmethod

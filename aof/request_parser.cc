@@ -207,6 +207,7 @@ RequestParser::Outcome RequestParser::Parse(std::string_view input, Request& req
     request.args.clear();
     if (const size_t size = AppendWholeRequest(input, limits_, request.args); size > 0) [[likely]] {
       consumed_ = size;
+      scanned_ = 0;  // an earlier input may have ended inside this request's first line
       return Outcome::kComplete;
     }
   }

@@ -142,6 +142,23 @@ def one_byte_at_a_time(server, rng):
     return [] if replies == expected else ["one byte at a time: %r" % replies]
 
 
+def pieces_of_any_size(server, rng):
+    """A pipeline cut at every pair of places, and at random ones: the same answers each time."""
+    data = encode("PING") + encode("ECHO", "x") + b"PING\r\n" + encode("ECHO", "y" * 30)
+    expected = [b"+PONG\r\n", b"$1\r\nx\r\n", b"+PONG\r\n", b"$30\r\n" + b"y" * 30 + b"\r\n"]
+    cuts = [(a, b) for a in range(1, len(data)) for b in range(a + 1, len(data), 2)]
+    cuts += [sorted(rng.sample(range(1, len(data)), 6)) for _ in range(200)]
+    with server.connect() as client:
+        for places in cuts:
+            for start, end in zip([0] + list(places), list(places) + [len(data)]):
+                client.send(data[start:end])
+                time.sleep(0.00005)
+            replies = [client.read_reply() for _ in expected]
+            if replies != expected:
+                return ["pieces cut at %s: %r" % (places, replies)]
+    return []
+
+
 def declared_but_never_sent(server, rng):
     """200 clients that declare 32 MB each (6.4 GB in all) and send 10 bytes of it."""
     clients = []
@@ -276,9 +293,9 @@ def wait_for_quiet(server):
     return ["%d clients are left after all were closed" % lines]
 
 
-CASES = [bad_lengths, garbage, half_commands, one_byte_at_a_time, declared_but_never_sent,
-         never_reading, a_million_arguments, pipeline_without_reading, query_buffer_limit,
-         connection_storm, unauthenticated]
+CASES = [bad_lengths, garbage, half_commands, one_byte_at_a_time, pieces_of_any_size,
+         declared_but_never_sent, never_reading, a_million_arguments, pipeline_without_reading,
+         query_buffer_limit, connection_storm, unauthenticated]
 
 
 def run_cases(binary, seed, flags, only):

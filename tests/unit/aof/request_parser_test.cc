@@ -213,6 +213,21 @@ TEST(RequestParserTest, ManyArgumentsInSmallPieces) {
   EXPECT_EQ(ParseEveryWay(input).requests, std::vector<Args>{expected});
 }
 
+// A piece may end one request, and begin the next with less of it than was seen of the first.
+TEST(RequestParserTest, EveryWayToCutIntoThree) {
+  const std::string input = "*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nECHO\r\n$1\r\nx\r\nGET a\r\n*1\r\n";
+  const Parsed whole = ParseAtOnce(input);
+  ASSERT_EQ(whole.requests.size(), 3U);
+  for (size_t first = 1; first < input.size(); ++first) {
+    for (size_t second = 1; first + second < input.size(); ++second) {
+      const size_t pieces[] = {first, second, input.size()};
+      size_t next = 0;
+      EXPECT_EQ(ParsePieces(input, {}, [&] { return pieces[next++]; }), whole)
+          << first << " " << second;
+    }
+  }
+}
+
 TEST(RequestParserTest, RandomRequestsSurviveTheTrip) {
   std::mt19937 random(7);
   std::string input;

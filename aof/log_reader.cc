@@ -300,11 +300,18 @@ Result<LogReader::Step> LogReader::TakeBaseEnd(const FrameHeader& header, size_t
 Result<LogReader::Step> LogReader::NumberOutOfPlace(const FrameHeader& header) {
   const std::string reason =
       fmt::format("frame {} stands where frame {} should be", header.number, expected_);
-  if (!source().listed && !file_has_new_frames_ && header.number > expected_) {
+  const bool starts_unlisted = !source().listed && !file_has_new_frames_;
+  if (starts_unlisted && (header.number > expected_ || RedisWentOnBefore())) {
     return FrameFails(reason);
   }
   Stop(LogVerdict::Kind::kDamage, reason);
   return Step::kStopped;
+}
+
+// Redis wrote to the file before this one, so it did not know this one: what is repeated here
+// cannot take the place of what stands there.
+bool LogReader::RedisWentOnBefore() const {
+  return source_ > 0 && states_[source_ - 1].plain_commands;
 }
 
 // The frame of the file before that this one repeats, byte for byte.
@@ -316,7 +323,7 @@ std::optional<LogReader::Unsynced> LogReader::FindWrittenAgain(const FrameHeader
   const Unsynced& twin = unsynced_[header.number - unsynced_.front().number];
   HF_CHECK(twin.number == header.number);
   const bool same = twin.bytes == header.bytes && twin.crc == header.crc;
-  if (!same || twin.source + 1 != source_) return std::nullopt;
+  if (!same || twin.source + 1 != source_ || RedisWentOnBefore()) return std::nullopt;
   if (!repeated_.empty() && header.number != repeated_.back().number + 1) return std::nullopt;
   return twin;
 }

@@ -116,6 +116,7 @@ class LogReader {
   Result<Step> TakeFrame(const FrameHeader& header, std::string_view payload, LogBatch& batch);
   Result<Step> TakeBaseEnd(const FrameHeader& header, size_t line_bytes);
   Result<Step> NumberOutOfPlace(const FrameHeader& header);
+  bool RedisWentOnBefore() const;
   std::optional<Unsynced> FindWrittenAgain(const FrameHeader& header) const;
   Result<Step> ParseLine(std::string_view text, LogBatch& batch);
   Result<Step> ParsePlain(std::string_view text, LogBatch& batch);

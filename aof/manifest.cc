@@ -21,10 +21,11 @@ constexpr uint64_t kMaxManifestBytes = 16 << 20;
 
 bool IsPrintable(char c) { return c >= ' ' && c <= '~'; }
 
-// Redis quotes a name when it holds one of these, and this way.
+// Redis quotes a name when it holds one of these, and this way; but not for a single quote, and
+// then cannot read what it wrote.
 bool NeedsQuotes(std::string_view name) {
   return std::ranges::any_of(
-      name, [](char c) { return c == '\\' || c == '"' || c == ' ' || !IsPrintable(c); });
+      name, [](char c) { return std::string_view("\\\"' ").contains(c) || !IsPrintable(c); });
 }
 
 std::string Quoted(std::string_view name) {

@@ -160,7 +160,7 @@ void CheckCut(sim::SimulatedFileSystem& disk, const LogReader& reader, const Con
   }
   std::vector<LogSource> left;
   for (LogSource source : reader.sources()) {
-    if (!disk.Contents(source.path)) break;
+    if (!disk.Contents(source.path)) continue;  // removed
     if (disk.Contents(source.path)->empty()) source.id.reset();
     left.push_back(std::move(source));
   }

@@ -410,6 +410,7 @@ TEST(LogReaderTest, ARepetitionThatIsNotCompleteTakesNothingAway) {
   const std::string two = FrameText(kId2, 2, kSetB, 1);
   const std::string three = FrameText(kId2, 3, kMulti, 1);
   const std::string broken = three.substr(0, three.size() - 5) + "xxxxx";
+  const std::string by_redis = kSetA;
   for (const std::string& rest :
        {two, two + three.substr(0, 40), two + broken, two + std::string(99, '\0'),
         two + FrameText(kId2, 4, kSetA, 1)}) {
@@ -429,6 +430,17 @@ TEST(LogReaderTest, ARepetitionThatIsNotCompleteTakesNothingAway) {
     EXPECT_EQ(disk.Contents("2"), std::nullopt);
     EXPECT_EQ(end->next_frame, 4U);
   }
+  // Nor does one of a file that Redis went on writing to since.
+  SimulatedFileSystem disk;
+  disk.SetContents("1", one + tail + by_redis);
+  disk.SetContents("2", FileHeaderLine(kId2) + two + three);
+  auto sources = Listed({"1", "2"});
+  sources[1].listed = false;
+  LogReader reader(disk, sources);
+  EXPECT_EQ(Drain(reader).groups.size(), 4U);
+  EXPECT_EQ(reader.verdict().kind, Kind::kTorn);
+  ASSERT_TRUE(CutTornEnd(disk, reader));
+  EXPECT_EQ(disk.Contents("1"), one + tail + by_redis);
 }
 
 // Each byte in turn: reported, or (in what is not covered by a checksum: nothing) without effect.

@@ -62,6 +62,9 @@ TEST(ManifestTest, ReadsWhatRedisWrites) {
   ASSERT_TRUE(named);
   EXPECT_EQ(named->incremental.at(0).name, "a \"b\"\xff.aof.1.incr.aof");
   EXPECT_EQ(*FormatManifest(*named), quoted);
+  Manifest single;
+  single.incremental = {{"'a.aof", 1, LogFileType::kIncremental, {}}};
+  EXPECT_EQ(*FormatManifest(single), "file \"'a.aof\" seq 1 type i\n");
   EXPECT_TRUE(ParseManifest("# by hand\n  FILE x Seq 5 later thing TYPE i  \r\n", "m"));
 }
 

@@ -82,6 +82,7 @@ void Executor::RunQueued(Session& session, std::span<const commands::QueuedComma
     return;
   }
   group_.set_transaction(true);
+  commands::ForgetWatches(session, store_.keyspace(), locks);  // its own writes mark it no more
   session.transaction.open = false;  // commands inside see no open transaction
   reply.Array(queue.size());
   std::vector<KeyHandle> keys;

@@ -38,14 +38,12 @@ RULES = [
     Rule(b"LASTSAVE", b"", "same_type", "time"),
     Rule(b"OBJECT", b"IDLETIME", "same_type", "time; small integers are one shared object in Redis"),
     # memory sizes and sharing
-    Rule(b"OBJECT", b"REFCOUNT", "reference_count", "inside EXEC Redis shares a value with the queued"
-         " command that set it"),
+    Rule(b"OBJECT", b"REFCOUNT", "reference_count", "which values share one object in Redis: one set"
+         " inside EXEC with its queued command, a small integer until COPY copies it"),
     Rule(b"MEMORY", b"USAGE", "same_type", "memory size"),
     Rule(b"MEMORY", b"STATS", "same_type", "memory sizes; info_names_test.py compares the names"),
     Rule(b"MEMORY", b"DOCTOR", "same_type", "text about memory"),
     Rule(b"DEBUG", b"OBJECT", "debug_object", "address, LRU clock and LZF length"),
-    Rule(b"OBJECT", b"REFCOUNT", "same_type", "references held inside Redis, by its queue of MULTI"
-         " for one"),
     # ids, versions and text about this server
     Rule(b"CLIENT", b"ID", "same_type", "id"),
     Rule(b"CLIENT", b"INFO", "client_lines", "ids, addresses, times and buffer sizes"),

@@ -97,7 +97,10 @@ def load(binary, folder, what, extra=()):
     copy = copy_of(folder)
     try:
         with ServerProcess(binary, FLAGS + list(extra), folder=copy) as server:
-            return data_set(server)
+            try:
+                return data_set(server)
+            except (ConnectionLost, OSError) as lost:
+                raise Failed("%s: %r\n%s" % (what, lost, server.output())) from lost
     except ServerFailed as failed:
         raise Failed("%s: %s" % (what, failed)) from failed
     finally:
@@ -289,9 +292,9 @@ def run_cases(cases, only=None):
         try:
             getattr(cases, name)()
             print("%-28s ok, %.1f s" % (name[5:], time.monotonic() - started), flush=True)
-        except (Failed, ServerFailed, AssertionError) as failed:
+        except (Failed, ServerFailed, ConnectionLost, OSError, AssertionError) as failed:
             print("%-28s FAILED" % name[5:], flush=True)
-            failures.append("%s: %s" % (name[5:], failed))
+            failures.append("%s: %s: %s" % (name[5:], type(failed).__name__, failed))
     return failures
 
 

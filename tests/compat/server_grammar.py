@@ -235,7 +235,7 @@ def _unsafe_client(sub, upper):
 
 def _unsafe_config(args, upper):
     for i in range(2, len(args) - 1):
-        name, value = upper[i].lower(), args[i + 1]
+        name, value = upper[i].lower(), args[i + 1].split(b"\0")[0]  # a number ends at a NUL
         if name == b"maxmemory" and value.strip().isdigit() and \
                 value.lower() not in _CONFIG_SAFE_MEMORY:
             return True

@@ -57,6 +57,14 @@ TEST_F(TransactionTest, RefusedExecEndsIt) {
           {"EXEC now", kAbort}});
 }
 
+TEST_F(TransactionTest, ItsOwnWritesDoNotMarkIt) {
+  Run("WATCH a");
+  Run("MULTI");
+  Run("SET a 1");
+  Run("CLIENT INFO");
+  EXPECT_THAT(Run("EXEC"), testing::HasSubstr(" flags=x "));
+}
+
 TEST_F(TransactionTest, NestingAndMisplacement) {
   Expect({{"EXEC", "ERR EXEC without MULTI"},
           {"DISCARD", "ERR DISCARD without MULTI"},

@@ -52,8 +52,20 @@ void Executor::BeginTurn() {
   last_ticks_ = cycles_.Ticks();
 }
 
+// One command of a million keys must not hold its memory for the life of the thread.
+void Executor::GiveBackLongBuffers() {
+  constexpr size_t kKeptArguments = 4096;
+  if (keys_.capacity() > kKeptArguments) std::vector<KeyHandle>().swap(keys_);
+  if (positions_.capacity() > kKeptArguments) {
+    std::vector<commands::KeyPosition>().swap(positions_);
+  }
+  if (args_.capacity() > kKeptArguments) std::vector<std::string_view>().swap(args_);
+  group_.GiveBackLongBuffers();
+}
+
 void Executor::EndTurn() {
   cycles_.Calibrate();
+  GiveBackLongBuffers();
   if (!appended_) return;
   appended_ = false;
   store_.FlushTurn();

@@ -108,6 +108,7 @@ class Executor {
   }
   void FeedMonitors(const commands::Session& session, const commands::CommandEntry& entry,
                     std::span<const std::string_view> args);
+  void GiveBackLongBuffers();
   void Account(const commands::Session& session, const PreparedCommand& command,
                uint64_t started_ticks, bool failed);
 

@@ -103,4 +103,12 @@ void GroupBuffer::Clear() {
   transaction_ = false;
 }
 
+void GroupBuffer::GiveBackLongBuffers() {
+  constexpr size_t kKeptBytes = 256 << 10;
+  HF_CHECK(Empty());
+  for (std::string* buffer : {&before_, &body_, &wrapped_}) {
+    if (buffer->capacity() > kKeptBytes) std::string().swap(*buffer);
+  }
+}
+
 }  // namespace holdfast

@@ -34,6 +34,8 @@ class GroupBuffer final : public keyspace::ChangeLog {
   // behind it. Not to be called when Empty.
   aof::LogPosition AppendTo(aof::LogWriter& log, aof::LogSlot& slot);
   void Clear();
+  // Between turns: what a long group took is not kept.
+  void GiveBackLongBuffers();
 
  private:
   struct Reference {

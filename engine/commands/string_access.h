@@ -1,6 +1,8 @@
 // What the handlers of strings share: type checks, replies and limits. Pure but for the context.
 #pragma once
 
+#include <string_view>
+
 #include "engine/commands/context.h"
 #include "memtable/entry.h"
 
@@ -14,9 +16,21 @@ inline bool IsStringOrAbsent(CommandContext& ctx, const memtable::Entry* entry) 
   return false;
 }
 
+inline constexpr size_t kReplyByReferenceBytes = 64 << 10;
+static_assert(kReplyByReferenceBytes > memtable::kInlineValueLimit);
+
+// `bytes` are the string of `entry` or a part of it. A long one goes by reference: no copy is made
+// under the lock.
+inline void ReplyBytes(CommandContext& ctx, const memtable::Entry& entry, std::string_view bytes) {
+  if (bytes.size() < kReplyByReferenceBytes) [[likely]] {
+    return ctx.reply.BulkString(bytes);
+  }
+  ctx.reply.BulkBlock(BlockRef::Share(entry.block()), bytes);
+}
+
 inline void ReplyString(CommandContext& ctx, const memtable::Entry& entry) {
   memtable::Entry::Scratch scratch;
-  ctx.reply.BulkString(entry.StringBytes(scratch));
+  ReplyBytes(ctx, entry, entry.StringBytes(scratch));
 }
 
 // Sets a key to args[index], without a copy under the lock if it came as a block.

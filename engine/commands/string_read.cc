@@ -51,8 +51,8 @@ void GetRange(CommandContext& ctx) {
   if (end < 0) end = std::max<int64_t>(0, length + end);
   end = std::min(end, length - 1);
   if (start > end) return ctx.reply.BulkString({});
-  ctx.reply.BulkString(
-      bytes.substr(static_cast<size_t>(start), static_cast<size_t>(end - start + 1)));
+  ReplyBytes(ctx, *entry,
+             bytes.substr(static_cast<size_t>(start), static_cast<size_t>(end - start + 1)));
 }
 
 }  // namespace holdfast::commands

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -15,6 +16,7 @@ namespace {
 
 constexpr size_t kReadBytes = 16 << 10;        // Redis's PROTO_IOBUF_LEN
 constexpr size_t kMaxRoomBytes = 256 << 10;    // taken from one socket in one turn
+constexpr size_t kSentParts = 32;              // pieces of output in one system call
 constexpr size_t kKeptBufferBytes = 64 << 10;  // an idle connection keeps no more
 
 }  // namespace
@@ -85,8 +87,8 @@ void Connection::DropParsedInput() {
 }
 
 void Connection::SealReplies(uint64_t position) {
-  if (output_.size() == sealed_) return;
-  sealed_ = output_.size();
+  if (output_.end() == sealed_) return;
+  sealed_ = output_.end();
   if (position == 0 && waits_.empty()) {
     released_ = sealed_;
     return;
@@ -100,31 +102,40 @@ bool Connection::Send(uint64_t covered) {
     released_ = waits_.front().end;
     waits_.pop_front();
   }
-  const size_t allowed = released_;
   wants_write_ = false;
-  while (sent_ < allowed) {
-    const ssize_t sent = ::send(fd_, output_.data() + sent_, allowed - sent_, MSG_NOSIGNAL);
+  while (output_.sent() < released_) {
+    const ssize_t sent = SendOnce();
     if (sent < 0) {
       if (errno == EINTR) continue;
       wants_write_ = errno == EAGAIN || errno == EWOULDBLOCK;
       PublishSizes();
       return wants_write_;
     }
-    sent_ += static_cast<size_t>(sent);
+    output_.MarkSent(static_cast<uint64_t>(sent));
     thread_.CountOutput(static_cast<uint64_t>(sent));
-  }
-  if (sent_ == output_.size()) {
-    output_.clear();
-    sent_ = sealed_ = released_ = 0;
-    if (output_.capacity() > kKeptBufferBytes) std::string().swap(output_);
   }
   PublishSizes();
   return true;
 }
 
+ssize_t Connection::SendOnce() {
+  std::array<std::string_view, kSentParts> parts;
+  const size_t count = output_.Unsent(released_, parts);
+  if (count == 1) return ::send(fd_, parts[0].data(), parts[0].size(), MSG_NOSIGNAL);
+  std::array<iovec, kSentParts> vectors;
+  for (size_t i = 0; i < count; ++i) {
+    // sendmsg(2) only reads; iovec knows no const.
+    vectors[i] = {const_cast<char*>(parts[i].data()), parts[i].size()};
+  }
+  msghdr message{};
+  message.msg_iov = vectors.data();
+  message.msg_iovlen = count;
+  return ::sendmsg(fd_, &message, MSG_NOSIGNAL);
+}
+
 void Connection::DropOutput() {
-  std::string().swap(output_);
-  sent_ = sealed_ = released_ = 0;
+  output_.Drop();
+  sealed_ = released_ = output_.end();
   waits_.clear();
 }
 
@@ -135,7 +146,7 @@ void Connection::Push(std::string bytes, uint64_t log_position) {
 }
 
 void Connection::PublishSizes() {
-  output_bytes_.store(output_.size() - sent_, std::memory_order_relaxed);
+  output_bytes_.store(output_.UnsentBytes(), std::memory_order_relaxed);
   query_bytes_.store(input_size_ - parsed_, std::memory_order_relaxed);
   query_free_bytes_.store(input_.size() - input_size_, std::memory_order_relaxed);
 }

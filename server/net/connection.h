@@ -15,6 +15,7 @@
 
 #include "aof/request_parser.h"
 #include "engine/commands/session.h"
+#include "server/session/output_queue.h"
 #include "server/session/resp_reply.h"
 
 namespace holdfast::server {
@@ -54,7 +55,10 @@ class Connection final : public commands::ClientConnection {
   void DropParsedInput();
 
   // Bytes between replies (MONITOR).
-  void AppendPush(std::string_view bytes) { output_ += bytes; }
+  void AppendPush(std::string_view bytes) {
+    output_.CloseLongText();
+    output_.text() += bytes;
+  }
   // Replies written so far may leave once the log has `position`.
   void SealReplies(uint64_t position);
   // The oldest position that output waits for; UINT64_MAX if none does.
@@ -62,8 +66,8 @@ class Connection final : public commands::ClientConnection {
   // Sends what the log covers. False: the peer is gone. WantsWrite: the socket is full.
   bool Send(uint64_t covered);
   bool WantsWrite() const { return wants_write_; }
-  bool OutputEmpty() const { return output_.size() == sent_; }
-  uint64_t UnsentBytes() const { return output_.size() - sent_; }
+  bool OutputEmpty() const { return output_.UnsentBytes() == 0; }
+  uint64_t UnsentBytes() const { return output_.UnsentBytes(); }
   // Nothing more will be sent: gives the memory back at once.
   void DropOutput();
   void SetLimits(const aof::RequestLimits& limits) { parser_.set_limits(limits); }
@@ -95,10 +99,11 @@ class Connection final : public commands::ClientConnection {
 
  private:
   struct Wait {
-    size_t end;  // of output_
+    uint64_t end;  // of output_
     uint64_t position;
   };
   void Grow(size_t room);
+  ssize_t SendOnce();
   void PublishSizes();
 
   IoThread& thread_;
@@ -109,10 +114,9 @@ class Connection final : public commands::ClientConnection {
   std::string input_;  // its size is the room; input_size_ bytes are in use
   size_t input_size_ = 0;
   size_t parsed_ = 0;
-  std::string output_;
-  size_t sent_ = 0;
-  size_t sealed_ = 0;    // complete replies end here
-  size_t released_ = 0;  // the log covers what comes before
+  OutputQueue output_;
+  uint64_t sealed_ = 0;    // complete replies end at this position of the output
+  uint64_t released_ = 0;  // the log covers what comes before
   std::deque<Wait> waits_;
   bool wants_write_ = false;
   RespReply reply_;

@@ -15,6 +15,7 @@ namespace {
 constexpr int kEventsPerTurn = 512;
 constexpr int kTurnsPerWakeup = 16;  // then timers and wake-ups get their chance
 constexpr uint64_t kLargeOutputBytes = 1 << 20;
+constexpr size_t kKeptArguments = 4096;  // a longer request's list of them is not kept
 constexpr auto kRetryPause = std::chrono::milliseconds(1);
 
 }  // namespace
@@ -109,7 +110,12 @@ void IoThread::Gather(Connection& connection) {
 void IoThread::RunBatch() {
   if (batch_size_ == 0) return;
   executor_->Prefetch({commands_.data(), batch_size_});
-  for (size_t i = 0; i < batch_size_; ++i) ExecuteWork(batch_[i], commands_[i]);
+  for (size_t i = 0; i < batch_size_; ++i) {
+    ExecuteWork(batch_[i], commands_[i]);
+    aof::Request& request = batch_[i].request;
+    if (request.args.capacity() > kKeptArguments) [[unlikely]]
+      request = {};
+  }
   batch_size_ = 0;
 }
 

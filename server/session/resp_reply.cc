@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <utility>
 
 #include "holdfast/number.h"
 
@@ -23,6 +24,7 @@ std::string DoubleText(double value) {
 }  // namespace
 
 void RespReply::Number(char kind, int64_t value) {
+  queue_.CloseLongText();
   char text[24];
   text[0] = kind;
   char* end = std::to_chars(text + 1, text + sizeof(text) - 2, value).ptr;
@@ -51,17 +53,15 @@ void RespReply::WriteError(std::string_view text) {
   out_ += kEnd;
 }
 
-// A long output grows by an eighth, not by doubling: a client that does not read pins it all.
-void RespReply::MakeRoom(size_t bytes) {
-  constexpr size_t kLong = 1 << 20;
-  const size_t needed = out_.size() + bytes;
-  if (needed > kLong && needed > out_.capacity()) out_.reserve(needed + needed / 8);
-}
-
 void RespReply::BulkString(std::string_view bytes) {
-  MakeRoom(bytes.size() + 32);
   Header('$', bytes.size());
   out_ += bytes;
+  out_ += kEnd;
+}
+
+void RespReply::BulkBlock(BlockRef block, std::string_view bytes) {
+  Header('$', bytes.size());
+  queue_.AppendBlock(std::move(block), bytes);
   out_ += kEnd;
 }
 

@@ -7,17 +7,20 @@
 
 #include "engine/commands/session.h"
 #include "holdfast/reply.h"
+#include "server/session/output_queue.h"
 
 namespace holdfast::server {
 
 class RespReply final : public ReplySink {
  public:
   // `session` says which protocol is spoken; HELLO may change it between two replies.
-  RespReply(std::string& out, const commands::Session& session) : out_(out), session_(session) {}
+  RespReply(OutputQueue& queue, const commands::Session& session)
+      : queue_(queue), out_(queue.text()), session_(session) {}
 
   void SimpleString(std::string_view text) override;
   void Integer(int64_t value) override { Number(':', value); }
   void BulkString(std::string_view bytes) override;
+  void BulkBlock(BlockRef block, std::string_view bytes) override;
   void Null() override { out_ += Resp3() ? "_\r\n" : "$-1\r\n"; }
   void NullArray() override { out_ += Resp3() ? "_\r\n" : "*-1\r\n"; }
   void Array(size_t length) override { Header('*', length); }
@@ -36,10 +39,10 @@ class RespReply final : public ReplySink {
  private:
   bool Resp3() const { return session_.protocol == 3; }
   void Number(char kind, int64_t value);
-  void MakeRoom(size_t bytes);
   void Header(char kind, size_t length) { Number(kind, static_cast<int64_t>(length)); }
 
-  std::string& out_;
+  OutputQueue& queue_;
+  std::string& out_;  // the queue's text
   const commands::Session& session_;
 };
 

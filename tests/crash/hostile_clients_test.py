@@ -25,6 +25,8 @@ MIB = 1 << 20
 LIMITS = ["--client-query-buffer-limit", "64mb", "--proto-max-bulk-len", "32mb"]
 OUTPUT_LIMIT = "normal 16mb 8mb 5"
 RSS_BOUND = 192 * MIB
+SETTLED_BOUND = 96 * MIB
+SETTLE_S = 40
 WITNESS_BOUND_S = 2.0
 
 
@@ -189,7 +191,7 @@ def never_reading(server, rng):
         with server.connect(timeout_s=60) as client:
             client.must("PING")
         time.sleep(0.02)
-        problems = bounded(server, "never-reading clients", 20 * 32 * MIB + 64 * MIB)
+        problems = bounded(server, "never-reading clients")
         if problems or not clients:
             break
     for client in clients:
@@ -282,6 +284,16 @@ def bounded(server, what, bound=RSS_BOUND):
     return [] if rss <= bound else ["%s: RSS is %d MiB" % (what, rss // MIB)]
 
 
+def given_back(server):
+    """What the case before made the allocator take is the machine's again, within its decay time,
+    so that each case is judged by what it takes itself."""
+    for _ in range(SETTLE_S * 10):
+        if server.rss_bytes() <= SETTLED_BOUND:
+            return []
+        time.sleep(0.1)
+    return bounded(server, "%d s after all clients left" % SETTLE_S, SETTLED_BOUND)
+
+
 def wait_for_quiet(server):
     """All hostile connections are gone from CLIENT LIST."""
     with server.connect() as client:
@@ -312,6 +324,7 @@ def run_cases(binary, seed, flags, only):
             try:
                 found = case(server, random.Random("%s/%d" % (case.__name__, seed)))
                 found += wait_for_quiet(server)
+                found += given_back(server)
             except (ConnectionLost, OSError, AssertionError) as error:
                 found = ["%s: %r" % (case.__name__, error)]
             if not server.alive():
@@ -322,13 +335,14 @@ def run_cases(binary, seed, flags, only):
                 "ok" if not found else "FAILED"), flush=True)
             problems += found
         problems += witness.stop()
-        problems += bounded(server, "after all")
     return problems
 
 
 def self_test(seed):
     """Without an output limit a never-reading client fills memory: that must be reported."""
-    if run_cases(REDIS_SERVER, seed, LIMITS, None):
+    # It copies the replies that are not read: 20 clients of 16 MB each are over our bound.
+    others = [case.__name__ for case in CASES if case is not never_reading]
+    if run_cases(REDIS_SERVER, seed, LIMITS, others):
         print("SELF-TEST FAILED: redis-server does not pass")
         return 1
     found = run_cases(REDIS_SERVER, seed, [], ["never_reading"])

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "holdfast/memory.h"
+
 namespace holdfast {
 
 // One reply at a time per sink; an aggregate is announced with its length, then its elements
@@ -25,6 +27,11 @@ class ReplySink {
   }
   virtual void Integer(int64_t value) = 0;
   virtual void BulkString(std::string_view bytes) = 0;
+  // The same for `bytes` that lie in `block`: a sink may keep the reference instead of copying.
+  virtual void BulkBlock(BlockRef block, std::string_view bytes) {
+    BulkString(bytes);
+    block.Reset();
+  }
   virtual void Null() = 0;       // RESP2: null bulk string
   virtual void NullArray() = 0;  // RESP2: null array; RESP3: null
   virtual void Array(size_t length) = 0;

@@ -1,6 +1,7 @@
 // Fuzzes aof-check as a whole. The input: arguments, one a line, up to an empty line, then the log
 // file. The tool ends with one of its exit codes, and a log that it fixed is sound.
 // Files under test: aof/checker.cc aof/check_options.cc aof/check_report.cc aof/log_export.cc
+// Files under test: aof/log_recovery.cc
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "aof/checker.h"
+#include "aof/log_recovery.h"
 #include "holdfast/check.h"
 #include "tests/sim/simulated_file_system.h"
 
@@ -56,6 +58,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   disk.SetContents("/db/d/a.aof.1.base.aof", input);
   disk.SetContents("/db/d/a.aof.1.incr.aof", input.substr(input.size() / 2));
   disk.SetContents("/m/a.aof.manifest", input);
+  disk.SetContents("/db/d/temp-a.aof.2.incr.aof", input);
+  disk.SetContents("/old/a.aof", input);
+  HF_CHECK(LocateLog(disk, "/old", "d", "a.aof")->sources.size() == 1);
+  HF_CHECK(LocateLog(disk, "/db", "d", "a.aof")->sources.size() == 2);
+  HF_CHECK(RemoveTemporaryFiles(disk, "/db/d", "a.aof").has_value());
   Console console;
   const int code = RunAofCheck(disk, args, console);
   HF_CHECK(code >= kCheckSound && code <= kCheckFailed);

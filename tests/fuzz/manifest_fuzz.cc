@@ -10,6 +10,7 @@
 #include "aof/crc32c.h"
 #include "aof/manifest.h"
 #include "holdfast/check.h"
+#include "tests/sim/simulated_file_system.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace holdfast;  // NOLINT(google-build-using-namespace)
@@ -34,5 +35,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   if (written->empty()) return 0;  // only remarks: nothing to write
   HF_CHECK(aof::ParseManifest(*written, "m") == *manifest);
+  sim::SimulatedFileSystem disk;
+  disk.SetContents("d/m", text);
+  HF_CHECK(aof::ReadManifest(disk, "d/m") == *manifest);
+  HF_CHECK(aof::WriteManifest(disk, "d/m", *manifest).has_value());
+  HF_CHECK(disk.Contents("d/m") == *written);
   return 0;
 }

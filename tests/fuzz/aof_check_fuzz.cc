@@ -1,7 +1,7 @@
 // Fuzzes aof-check as a whole. The input: arguments, one a line, up to an empty line, then the log
 // file. The tool ends with one of its exit codes, and a log that it fixed is sound.
 // Files under test: aof/checker.cc aof/check_options.cc aof/check_report.cc aof/log_export.cc
-// Files under test: aof/log_recovery.cc
+// aof/log_recovery.cc
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -20,6 +20,7 @@ using namespace holdfast::aof;  // NOLINT(google-build-using-namespace)
 
 class Console final : public CheckConsole {
  public:
+  explicit Console(bool answer) : answer_(answer) {}
   void Print(std::string_view line) override { Check(line); }
   void PrintError(std::string_view line) override { Check(line); }
   void Progress(uint64_t done_bytes, uint64_t all_bytes) override {
@@ -27,7 +28,7 @@ class Console final : public CheckConsole {
   }
   bool Confirm(const std::string& question) override {
     Check(question);
-    return true;
+    return answer_;
   }
 
  private:
@@ -35,10 +36,34 @@ class Console final : public CheckConsole {
   static void Check(std::string_view text) {
     for (const char c : text) HF_CHECK((c >= ' ' && c <= '~') || c == '\n');
   }
+
+  const bool answer_;
 };
 
 constexpr std::string_view kManifest =
     "file a.aof.1.base.aof seq 1 type b\nfile a.aof.1.incr.aof seq 1 type i\n";
+
+// Places for the bytes: a file, the layouts of a data directory, what is no log.
+void PutEverywhere(sim::SimulatedFileSystem& disk, std::string_view bytes) {
+  disk.SetContents("/f", bytes);
+  disk.SetContents("/db/d/a.aof.manifest", kManifest);
+  disk.SetContents("/db/d/a.aof.1.base.aof", bytes);
+  disk.SetContents("/db/d/a.aof.1.incr.aof", bytes.substr(bytes.size() / 2));
+  disk.SetContents("/db/d/temp-a.aof.2.incr.aof", bytes);
+  disk.SetContents("/m/a.aof.manifest", bytes);
+  disk.SetContents("/old/appendonly.aof", bytes);
+  disk.SetContents("/old/holdfast.lock", "");
+  disk.SetContents("/two/a.manifest", kManifest);
+  disk.SetContents("/two/b.manifest", bytes);
+  disk.SetContents("/none/a.aof.1.incr.aof", bytes);
+}
+
+void CheckPlaces(sim::SimulatedFileSystem& disk) {
+  HF_CHECK(LocateLog(disk, "/old", "d", "appendonly.aof")->sources.size() == 1);
+  HF_CHECK(LocateLog(disk, "/db", "d", "a.aof")->sources.size() == 2);
+  HF_CHECK(!LocateLog(disk, "/", "none", "a.aof"));  // the manifest is missing
+  HF_CHECK(RemoveTemporaryFiles(disk, "/db/d", "a.aof").has_value());
+}
 
 }  // namespace
 
@@ -53,22 +78,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     args.push_back(arg);
   }
   sim::SimulatedFileSystem disk;
-  disk.SetContents("/f", input);
-  disk.SetContents("/db/d/a.aof.manifest", kManifest);
-  disk.SetContents("/db/d/a.aof.1.base.aof", input);
-  disk.SetContents("/db/d/a.aof.1.incr.aof", input.substr(input.size() / 2));
-  disk.SetContents("/m/a.aof.manifest", input);
-  disk.SetContents("/db/d/temp-a.aof.2.incr.aof", input);
-  disk.SetContents("/old/a.aof", input);
-  HF_CHECK(LocateLog(disk, "/old", "d", "a.aof")->sources.size() == 1);
-  HF_CHECK(LocateLog(disk, "/db", "d", "a.aof")->sources.size() == 2);
-  HF_CHECK(RemoveTemporaryFiles(disk, "/db/d", "a.aof").has_value());
-  Console console;
+  PutEverywhere(disk, input);
+  CheckPlaces(disk);
+  Console console(input.size() % 2 == 0);
   const int code = RunAofCheck(disk, args, console);
   HF_CHECK(code >= kCheckSound && code <= kCheckFailed);
   const std::string_view path = args.empty() ? "" : args.back();
   const std::string_view fix[] = {"--fix", "--yes", path};
-  if ((path == "/f" || path == "/db") && RunAofCheck(disk, fix, console) == kCheckSound) {
+  if ((path == "/f" || path == "/db" || path == "/old") &&
+      RunAofCheck(disk, fix, console) == kCheckSound) {
     const std::string_view check[] = {path};
     HF_CHECK(RunAofCheck(disk, check, console) == kCheckSound);
   }

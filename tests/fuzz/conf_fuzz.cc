@@ -2,7 +2,7 @@
 // rewritten, and the rewritten file loads to the same values and is rewritten to itself. The bytes
 // also stand for a command line, one argument a line.
 // Files under test: engine/config/conf_file.cc engine/config/conf_line.cc
-// Files under test: engine/config/conf_rewrite.cc
+// engine/config/conf_rewrite.cc
 #include <cstdint>
 #include <string>
 #include <string_view>

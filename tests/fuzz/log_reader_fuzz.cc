@@ -2,7 +2,7 @@
 // of raw bytes, zeros, frames with right checksums around any payload, several files. Whatever
 // comes of it: reading in pieces of any size gives the same, cutting leaves a sound log with the
 // same groups, and nothing crashes. Files under test: aof/log_reader.cc aof/log_verdict.cc
-// aof/group_parser.cc
+// aof/group_parser.cc aof/frame.cc
 #include <cstddef>
 #include <cstdint>
 #include <string>

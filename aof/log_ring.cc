@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <string>
 #include <thread>
 
 namespace holdfast::aof {
@@ -61,6 +62,18 @@ void LogRing::ReturnSlot(LogSlot& slot) {
   HF_CHECK(&slot >= slots_.data() && &slot < slots_.data() + kMaxSlots);
   HF_CHECK(slot.from.load(std::memory_order_relaxed) == LogSlot::kIdle);
   slot.borrowed.store(false, std::memory_order_release);
+}
+
+void LogRing::EncodeAround(LogPosition at, std::span<const std::string_view> args) {
+  std::string record;
+  aof::AppendRequest(record, args);
+  CopyIn(at, record);
+}
+
+LogPosition LogRing::AppendEncoded(LogSlot& slot, std::span<const std::string_view> args) {
+  std::string record;
+  aof::AppendRequest(record, args);
+  return AppendInBlock(slot, record);
 }
 
 LogPosition LogRing::AppendInBlock(LogSlot& slot, ByteView record) {

@@ -18,8 +18,10 @@
 #include <map>
 #include <mutex>
 #include <span>
+#include <string_view>
 #include <vector>
 
+#include "aof/request_parser.h"
 #include "holdfast/bytes.h"
 #include "holdfast/check.h"
 #include "holdfast/memory.h"
@@ -63,17 +65,18 @@ class LogRing {
 
   // Copies one whole group in; returns the position behind it. `record` is RESP: 3 bytes or more.
   LogPosition Append(LogSlot& slot, ByteView record) {
-    const LogPosition released = released_.load(std::memory_order_acquire);
-    const LogPosition seen = tail_.load(std::memory_order_relaxed);
-    if (record.size() > max_copy_ || seen - released > copy_bound_) [[unlikely]] {
+    if (!Fits(record.size())) [[unlikely]]
       return AppendInBlock(slot, record);
-    }
-    slot.from.store(seen, std::memory_order_release);
-    const LogPosition at = tail_.fetch_add(record.size(), std::memory_order_acq_rel);
-    PrefetchBehind(at, record.size());
-    CopyIn(at, record);
-    slot.from.store(LogSlot::kIdle, std::memory_order_release);
-    return at + record.size();
+    return Place(slot, record.size(), [&](LogPosition at) { CopyIn(at, record); });
+  }
+  // The same for a group of one command, which is encoded in its place: written into a buffer first
+  // and copied from there, it would be read back while its stores are still on their way to the
+  // cache (a third of the cost of logging a small SET).
+  LogPosition AppendRequest(LogSlot& slot, std::span<const std::string_view> args) {
+    const size_t bytes = RequestBytes(args);
+    if (!Fits(bytes)) [[unlikely]]
+      return AppendEncoded(slot, args);
+    return Place(slot, bytes, [&](LogPosition at) { EncodeIn(at, bytes, args); });
   }
   // The same for a record with big values in it. The first and the last part are bytes.
   LogPosition Append(LogSlot& slot, std::span<const LogPart> record);
@@ -107,6 +110,28 @@ class LogRing {
     for (size_t i = 0; i < bytes + kLine; i += kLine)
       __builtin_prefetch(memory_ + ((at + kAhead + i) & mask_), 1);
   }
+  // Whether a record is to be copied in; otherwise it lies in a block of its own.
+  bool Fits(size_t bytes) const {
+    const LogPosition released = released_.load(std::memory_order_acquire);
+    return bytes <= max_copy_ && tail_.load(std::memory_order_relaxed) - released <= copy_bound_;
+  }
+  template <typename Write>
+  LogPosition Place(LogSlot& slot, size_t bytes, Write write) {
+    slot.from.store(tail_.load(std::memory_order_relaxed), std::memory_order_release);
+    const LogPosition at = tail_.fetch_add(bytes, std::memory_order_acq_rel);
+    PrefetchBehind(at, bytes);
+    write(at);
+    slot.from.store(LogSlot::kIdle, std::memory_order_release);
+    return at + bytes;
+  }
+  void EncodeIn(LogPosition at, size_t bytes, std::span<const std::string_view> args) {
+    HF_CHECK(at + bytes - released_.load(std::memory_order_acquire) <= capacity_);
+    char* const place = memory_ + (at & mask_);
+    if (capacity_ - (at & mask_) < bytes) [[unlikely]]
+      return EncodeAround(at, args);
+    const char* end = WriteRequest(place, args);
+    HF_CHECK(end == place + bytes);
+  }
   void CopyIn(LogPosition at, ByteView bytes) {
     // The slack over copy_bound_ is sized so that this holds; see the constructor.
     HF_CHECK(at + bytes.size() - released_.load(std::memory_order_acquire) <= capacity_);
@@ -119,6 +144,8 @@ class LogRing {
     std::memcpy(memory_ + offset, bytes.data(), room);
     std::memcpy(memory_, bytes.data() + room, bytes.size() - room);
   }
+  void EncodeAround(LogPosition at, std::span<const std::string_view> args);
+  LogPosition AppendEncoded(LogSlot& slot, std::span<const std::string_view> args);
   LogPosition AppendInBlock(LogSlot& slot, ByteView record);
   LogPosition AppendCopied(LogSlot& slot, std::span<const LogPart> record, uint64_t copied);
   void Reference(LogPosition at, BlockRef block);

@@ -94,6 +94,9 @@ class LogWriter {
   // One whole group in RESP, at least 3 bytes; the caller holds the locks of its keys. Never waits,
   // never fails. Returns the position behind it.
   LogPosition Append(LogSlot& slot, ByteView record) { return Checked(ring_.Append(slot, record)); }
+  LogPosition AppendRequest(LogSlot& slot, std::span<const std::string_view> args) {
+    return Checked(ring_.AppendRequest(slot, args));
+  }
   LogPosition Append(LogSlot& slot, std::span<const LogPart> record) {
     return Checked(ring_.Append(slot, record));
   }

@@ -117,4 +117,9 @@ bool SplitQuoted(std::string_view line, Request& request);
 // Appends the request in RESP: *<n> CR LF, then $<bytes> CR LF <argument> CR LF for each.
 void AppendRequest(std::string& out, std::span<const std::string_view> args);
 
+// The same for writers that make the room themselves: the bytes it takes, and the writing, which
+// returns the end.
+size_t RequestBytes(std::span<const std::string_view> args);
+char* WriteRequest(char* out, std::span<const std::string_view> args);
+
 }  // namespace holdfast::aof

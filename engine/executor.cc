@@ -211,7 +211,7 @@ void Executor::Invoke(CommandContext& context) {
   statistics_.changes.Add(context.access.changes() - changes + (context.changed ? 1 : 0));
   if (context.access.log() == nullptr || context.effects_only) return;
   if (context.entry.spec->log_rule == LogRule::kVerbatim)
-    context.access.log()->Record(database, context.args);
+    group_.RecordRequest(database, context.args);
 }
 
 // Under the locks of all keys: the order of the log is the order of the locks.

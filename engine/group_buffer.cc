@@ -1,5 +1,7 @@
 #include "engine/group_buffer.h"
 
+#include <utility>
+
 #include "aof/log_writer.h"
 #include "aof/request_parser.h"
 #include "holdfast/check.h"
@@ -41,7 +43,19 @@ void GroupBuffer::Encode(std::span<const std::string_view> command) {
   }
 }
 
+void GroupBuffer::EncodePending() {
+  if (!request_.empty()) Encode(std::exchange(request_, {}));
+}
+
+void GroupBuffer::RecordRequest(int database, std::span<const std::string_view> args) {
+  const bool alone = Empty() && !transaction_ && database == 0 && blocks_.empty();
+  if (!alone) return Record(database, args);
+  count_ = 1;
+  request_ = args;
+}
+
 void GroupBuffer::Record(int database, std::span<const std::string_view> command) {
+  EncodePending();
   if (count_++ == 0) {
     first_database_ = database_ = database;
   } else if (database_ != database) {
@@ -74,6 +88,9 @@ void GroupBuffer::Wrap() {
 
 aof::LogPosition GroupBuffer::AppendTo(aof::LogWriter& log, aof::LogSlot& slot) {
   HF_CHECK(!Empty());
+  if (!request_.empty() && before_.empty()) [[likely]]
+    return log.AppendRequest(slot, request_);
+  EncodePending();
   if (count_ == 0) return log.Append(slot, before_);
   const bool plain = count_ == 1 && !transaction_ && first_database_ == 0 && before_.empty();
   if (plain && references_.empty()) [[likely]]
@@ -94,13 +111,14 @@ aof::LogPosition GroupBuffer::AppendTo(aof::LogWriter& log, aof::LogSlot& slot) 
 }
 
 void GroupBuffer::Clear() {
-  before_.clear();
-  body_.clear();
-  references_.clear();
+  request_ = {};
   blocks_ = {};
   count_ = 0;
   first_database_ = database_ = 0;
   transaction_ = false;
+  before_.clear();
+  body_.clear();
+  references_.clear();
 }
 
 void GroupBuffer::GiveBackLongBuffers() {

@@ -24,6 +24,10 @@ class GroupBuffer final : public keyspace::ChangeLog {
   void Record(int database, std::span<const std::string_view> command) override;
   void RecordBefore(int database, std::span<const std::string_view> command) override;
 
+  // The request itself is what is recorded. `args` stay as they are until AppendTo: alone in its
+  // group, it is encoded into the log's ring without a stop here.
+  void RecordRequest(int database, std::span<const std::string_view> args);
+
   // Arguments that lie in one of these blocks are logged by reference. Valid until Clear.
   void set_blocks(std::span<const BlockRef> blocks) { blocks_ = blocks; }
   // A transaction is logged as MULTI ... EXEC even if it made one change only.
@@ -43,6 +47,7 @@ class GroupBuffer final : public keyspace::ChangeLog {
     CountedBlock* block;
   };
   void Encode(std::span<const std::string_view> command);
+  void EncodePending();
   CountedBlock* BlockOf(std::string_view argument) const;
   void Select(std::string& out, int database);
   void Wrap();
@@ -50,6 +55,7 @@ class GroupBuffer final : public keyspace::ChangeLog {
   std::string before_;  // groups of their own
   std::string body_;
   std::string wrapped_;
+  std::span<const std::string_view> request_;  // the only record so far, not encoded yet
   std::vector<Reference> references_;
   std::span<const BlockRef> blocks_;
   uint64_t count_ = 0;

@@ -42,6 +42,28 @@ TEST(LogRingTest, KeepsOrderAroundItsEnd) {
   ring.ReturnSlot(slot);
 }
 
+TEST(LogRingTest, RequestsAreEncodedInPlaceAroundItsEnd) {
+  LogRing ring(LogRing::kMinBytes);
+  LogSlot& slot = ring.BorrowSlot();
+  const std::string bytes(LogRing::kMinBytes, 'v');
+  LogPosition from = 0;
+  for (size_t i = 0; i < 20000; ++i) {
+    // One in a thousand is too long to be copied in.
+    const size_t length = i % 1000 == 999 ? LogRing::kMinBytes : i % 70;
+    const std::string key = std::to_string(i);
+    const std::string_view args[] = {"SET", key, std::string_view(bytes).substr(0, length)};
+    std::string expected;
+    AppendRequest(expected, args);
+    const LogPosition end = ring.AppendRequest(slot, args);
+    ASSERT_EQ(ring.StableEnd(), end);
+    ASSERT_EQ(Gathered(ring, from, end), expected);
+    ring.Release(end);
+    from = end;
+  }
+  EXPECT_GT(from, 3 * ring.capacity());
+  ring.ReturnSlot(slot);
+}
+
 TEST(LogRingTest, TheStableEndStopsAtAHole) {
   LogRing ring(LogRing::kMinBytes);
   LogSlot& first = ring.BorrowSlot();

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -246,6 +247,32 @@ TEST(RequestParserTest, RandomRequestsSurviveTheTrip) {
   const Parsed parsed = ParseEveryWay(input);
   EXPECT_EQ(parsed.requests, expected);
   EXPECT_EQ(parsed.left, 0U);
+}
+
+std::string PlainlyWritten(std::span<const std::string_view> args) {
+  std::string text = "*" + std::to_string(args.size()) + "\r\n";
+  for (const std::string_view arg : args) {
+    text += "$" + std::to_string(arg.size()) + "\r\n" + std::string(arg) + "\r\n";
+  }
+  return text;
+}
+
+// The writer stores whole words: never one byte past the request's end.
+TEST(RequestWriter, EveryLengthAndNothingBehindTheEnd) {
+  const std::string bytes(100'001, 'b');
+  for (size_t length = 0; length <= bytes.size(); length += length < 1100 ? 1 : 9890) {
+    for (const size_t count : {1, 2, 3, 9, 10, 11}) {
+      const std::vector<std::string_view> args(count, std::string_view(bytes).substr(0, length));
+      const std::string expected = PlainlyWritten(args);
+      ASSERT_EQ(RequestBytes(args), expected.size());
+      std::string written(expected.size() + 16, '~');
+      ASSERT_EQ(WriteRequest(written.data(), args), written.data() + expected.size());
+      ASSERT_EQ(written, expected + std::string(16, '~'));
+      std::string appended = "before";
+      AppendRequest(appended, args);
+      ASSERT_EQ(appended, "before" + expected);
+    }
+  }
 }
 
 TEST(RequestParserTest, MovedRequestsKeepTheirArguments) {

@@ -89,7 +89,10 @@ size_t ExpireCycle::Round(Executor& executor) {
   for (keyspace::Shard& shard : store_.keyspace().shards()) {
     CollectDue(shard, executor.now_ms());
     for (const Due& due : due_) {
-      if (!store_.LogAdmits() || store_.WritesRefused(true)) return deleted;
+      if (!store_.LogAdmits() || store_.WritesRefused(true)) {
+        executor.EndTurn();
+        return deleted;
+      }
       deleted += executor.DeleteExpired(due.database, due.key) ? 1 : 0;
     }
     if (!due_.empty()) executor.EndTurn();

@@ -36,28 +36,38 @@ Status LogCatalog::List(const std::string& name, uint64_t file_id) {
   return Switch(changed);
 }
 
+int64_t LogCatalog::NextBaseSequence() const {
+  const int64_t listed = manifest_.base ? manifest_.base->sequence : 0;
+  return std::max(listed, newest_base_sequence_) + 1;
+}
+
 std::string LogCatalog::NextBaseName() {
   const std::lock_guard lock(mutex_);
-  return aof::BaseFileName(append_filename_, manifest_.base ? manifest_.base->sequence + 1 : 1);
+  return aof::BaseFileName(append_filename_, NextBaseSequence());
 }
 
 Result<std::vector<std::string>> LogCatalog::ReplaceBase(const std::string& name, uint64_t file_id,
                                                          const std::string& first_incremental) {
   const std::lock_guard lock(mutex_);
   aof::Manifest changed = manifest_;
-  std::vector<std::string> superseded;
+  const int64_t sequence = NextBaseSequence();
+  HF_CHECK(name == aof::BaseFileName(append_filename_, sequence));
+  std::vector<std::string> superseded = void_bases_;
   if (changed.base) superseded.push_back(changed.base->name);
-  changed.base = aof::LogFileEntry{.name = name,
-                                   .sequence = manifest_.base ? manifest_.base->sequence + 1 : 1,
-                                   .type = aof::LogFileType::kBase,
-                                   .id = file_id};
+  changed.base = aof::LogFileEntry{
+      .name = name, .sequence = sequence, .type = aof::LogFileType::kBase, .id = file_id};
   const auto first =
       std::find_if(changed.incremental.begin(), changed.incremental.end(),
                    [&](const aof::LogFileEntry& entry) { return entry.name == first_incremental; });
   HF_CHECK(first != changed.incremental.end());
   for (auto old = changed.incremental.begin(); old != first; ++old) superseded.push_back(old->name);
   changed.incremental.erase(changed.incremental.begin(), first);
-  HF_TRY_STATUS(Switch(changed));
+  newest_base_sequence_ = sequence;
+  if (Status switched = Switch(changed); !switched) {
+    void_bases_.push_back(name);
+    return std::unexpected(std::move(switched).error());
+  }
+  void_bases_.clear();
   return superseded;
 }
 

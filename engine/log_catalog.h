@@ -32,12 +32,14 @@ class LogCatalog final : public aof::SegmentCatalog {
   // The name that the next base will have.
   std::string NextBaseName();
   // One rename: `name` is the base, the first incremental file is `first_incremental`. Returns the
-  // names that are no longer part of the log and may be removed.
+  // names that are no longer part of the log and may be removed. After an error the disk's manifest
+  // may name the new base all the same, so that name is never given to another file.
   Result<std::vector<std::string>> ReplaceBase(const std::string& name, uint64_t file_id,
                                                const std::string& first_incremental);
 
  private:
   int64_t NextSequence() const;
+  int64_t NextBaseSequence() const;
   Status Switch(const aof::Manifest& manifest);
 
   FileSystem& file_system_;
@@ -45,6 +47,8 @@ class LogCatalog final : public aof::SegmentCatalog {
   const std::string append_filename_;
   std::mutex mutex_;
   aof::Manifest manifest_;
+  int64_t newest_base_sequence_ = 0;     // tried so far
+  std::vector<std::string> void_bases_;  // of switches that failed; removed after one that works
 };
 
 }  // namespace holdfast

@@ -38,7 +38,8 @@ struct StoreParts {
   Clock* clock = nullptr;
   RandomSource* random = nullptr;
   FileSystem* file_system = nullptr;
-  Logger* logger = nullptr;  // may be null
+  Logger* logger = nullptr;   // may be null
+  size_t replay_workers = 0;  // of the log at start; 0: as many as the machine can spare
 };
 
 class Store {
@@ -61,6 +62,7 @@ class Store {
   RandomSource& random() { return *parts_.random; }
   FileSystem& file_system() { return *parts_.file_system; }
   StoreLog& log() { return *log_; }
+  size_t replay_workers() const { return parts_.replay_workers; }
 
   // Null when the log is off.
   aof::LogWriter* log_writer() const { return log_writer_; }

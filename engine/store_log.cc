@@ -30,6 +30,13 @@ memtable::HashSeed SeedOf(const aof::HashKey& key) {
   return seed;
 }
 
+std::string ParentOf(std::string path) {
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
 aof::HashKey RandomHashKey(RandomSource& random) {
   aof::HashKey key;
   const uint64_t words[] = {random.NextRandom(), random.NextRandom()};
@@ -61,7 +68,10 @@ std::string StoreLog::LogDirectory() const {
 Status StoreLog::LockDirectory() {
   const std::string directory = store_.config().Text("dir");
   FileSystem& files = store_.file_system();
+  const bool fresh = !HF_TRY(files.Exists(directory));
   HF_TRY_STATUS(files.CreateDirectory(directory));
+  // Or a power cut takes the whole directory with all that was synced inside.
+  if (fresh) HF_TRY_STATUS(files.SyncDirectory(ParentOf(directory)));
   directory_lock_ = HF_TRY(files.Lock(aof::JoinPath(directory, kLockName)));
   return {};
 }
@@ -129,7 +139,8 @@ Status StoreLog::Recover() {
 Status StoreLog::ReplayAndCut(aof::LogEnd& end) {
   FileSystem& files = store_.file_system();
   aof::LogReader reader(files, location_->sources);
-  HF_TRY_STATUS(ReplayLog(store_, reader, {.workers = 0, .progress = &progress_}));
+  HF_TRY_STATUS(
+      ReplayLog(store_, reader, {.workers = store_.replay_workers(), .progress = &progress_}));
   const aof::LogVerdict& verdict = reader.verdict();
   if (verdict.kind == aof::LogVerdict::Kind::kDamage)
     return MakeError(ErrorCode::kCorruption, verdict.Text());

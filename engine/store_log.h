@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -91,6 +92,8 @@ class StoreLog final : public commands::Persistence {
   UnixMs rewrite_started_ms_ = 0;
   int64_t last_rewrite_seconds_ = -1;
   bool last_rewrite_ok_ = true;
+  std::chrono::steady_clock::duration retry_pause_{};  // of rewrites for growth, after failures
+  std::chrono::steady_clock::time_point retry_after_{};
   uint64_t rewrites_ = 0;
   std::atomic<bool> congested_{false};
 };

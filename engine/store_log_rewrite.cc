@@ -1,6 +1,7 @@
 // The StoreLog's running life: rewriting by request or growth, figures, reload.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "aof/log_recovery.h"
@@ -16,6 +17,9 @@ namespace {
 
 constexpr auto kLookPause = std::chrono::milliseconds(100);
 constexpr int64_t kMsPerSecond = 1000;
+// After a rewrite that failed the next one for growth comes later and later.
+constexpr auto kFirstRetryPause = std::chrono::minutes(1);
+constexpr auto kLongestRetryPause = std::chrono::minutes(60);
 
 }  // namespace
 
@@ -36,7 +40,8 @@ void StoreLog::RunMaintenance() {
       std::unique_lock lock(mutex_);
       wake_.wait_for(lock, kLookPause, [this] { return stop_ || rewrite_wanted_; });
       if (stop_) return;
-      if (!rewrite_wanted_ && (!last_rewrite_ok_ || !GrownEnough())) continue;
+      const bool pausing = std::chrono::steady_clock::now() < retry_after_;
+      if (!rewrite_wanted_ && (pausing || !GrownEnough())) continue;
     }
     RewriteOnce();
   }
@@ -64,14 +69,21 @@ void StoreLog::RewriteOnce() {
   ++rewrites_;
   if (done) {
     last_rewrite_ok_ = true;
+    retry_pause_ = {};
+    retry_after_ = {};
     last_save_ms_ = store_.clock().NowMs();
     store_.Report(LogLevel::kNotice, "Background AOF rewrite finished successfully");
     return;
   }
   // A FLUSH made the walk pointless: the next one is short.
   const bool again = done.error().code == ErrorCode::kUnavailable && !stop_;
-  last_rewrite_ok_ = again;
-  rewrite_wanted_ = again;
+  rewrite_wanted_ |= again;
+  if (!again) {
+    last_rewrite_ok_ = false;
+    retry_pause_ = std::clamp<std::chrono::steady_clock::duration>(
+        2 * retry_pause_, kFirstRetryPause, kLongestRetryPause);
+    retry_after_ = std::chrono::steady_clock::now() + retry_pause_;
+  }
   store_.Report(
       LogLevel::kWarning,
       fmt::format("AOF rewrite {}: {}", again ? "starts again" : "failed", done.error().message));
@@ -85,7 +97,6 @@ Result<std::string> StoreLog::StartRewrite() {
     return MakeError(ErrorCode::kBusy,
                      "ERR Background append only file rewriting already in progress");
   rewrite_wanted_ = true;
-  last_rewrite_ok_ = true;
   wake_.notify_all();
   return "Background append only file rewriting started";
 }

@@ -31,7 +31,9 @@ TEST_P(ParallelReplay, GivesTheStateThatWroteTheLog) {
     auto session = db->NewSession();
     ASSERT_NO_FATAL_FAILURE(WriteRandomly(*session, random, 1500));
     // Odd seeds: half of the state comes from a base with several databases.
-    if (GetParam() % 2 == 1) ASSERT_TRUE(Rewrite(*session));
+    if (GetParam() % 2 == 1) {
+      ASSERT_TRUE(Rewrite(*session));
+    }
     ASSERT_NO_FATAL_FAILURE(WriteRandomly(*session, random, 1500));
     live = StateOf(*db);
     session.reset();

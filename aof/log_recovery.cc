@@ -7,6 +7,7 @@
 
 #include "aof/crc32c.h"
 #include "holdfast/check.h"
+#include "holdfast/number.h"
 
 namespace holdfast::aof {
 namespace {
@@ -19,6 +20,15 @@ bool IsLogFileName(std::string_view name, std::string_view append_filename) {
   const bool type =
       name.ends_with(".base.aof") || name.ends_with(".incr.aof") || name.ends_with(".base.rdb");
   return type && name.starts_with('.');
+}
+
+// The number in <append_filename>.<number>.<anything>.
+std::optional<int64_t> SequenceIn(std::string_view name, std::string_view append_filename) {
+  if (!name.starts_with(append_filename)) return std::nullopt;
+  name.remove_prefix(append_filename.size());
+  if (!name.starts_with('.')) return std::nullopt;
+  name.remove_prefix(1);
+  return ParseInteger(name.substr(0, name.find('.')));
 }
 
 // Calls `take(piece)` for the bytes [from, to) of a file, piece by piece.
@@ -292,6 +302,25 @@ Status RemoveTemporaryFiles(FileSystem& fs, const std::string& directory,
   const std::string prefix = "temp-" + append_filename;
   for (const std::string& name : HF_TRY(fs.List(directory))) {
     if (name.starts_with(prefix)) HF_TRY_STATUS(fs.Unlink(JoinPath(directory, name)));
+  }
+  return {};
+}
+
+Status RemoveSupersededFiles(FileSystem& fs, const std::string& directory,
+                             const std::string& append_filename, const Manifest& manifest) {
+  const auto listed = [&](const std::string& name) {
+    const auto is = [&](const LogFileEntry& entry) { return entry.name == name; };
+    return (manifest.base && is(*manifest.base)) || std::ranges::any_of(manifest.history, is) ||
+           std::ranges::any_of(manifest.incremental, is);
+  };
+  for (const std::string& name : HF_TRY(fs.List(directory))) {
+    const std::optional<int64_t> sequence = SequenceIn(name, append_filename);
+    if (!sequence || listed(name)) continue;
+    const bool old_incremental = name == IncrementalFileName(append_filename, *sequence) &&
+                                 !manifest.incremental.empty() &&
+                                 *sequence < manifest.incremental.front().sequence;
+    if (old_incremental || name == BaseFileName(append_filename, *sequence))
+      static_cast<void>(fs.Unlink(JoinPath(directory, name)));
   }
   return {};
 }

@@ -74,4 +74,10 @@ Result<std::string> SaveSideFile(FileSystem& fs, const std::string& path, std::s
 Status RemoveTemporaryFiles(FileSystem& fs, const std::string& directory,
                             const std::string& append_filename);
 
+// Removes what a writer left that crashed between the manifest switch of a rewrite and its end, or
+// just before it: bases and, before the first listed one, incremental files with names of ours that
+// `manifest`, which is durable, does not list. What cannot be removed now stays until next time.
+Status RemoveSupersededFiles(FileSystem& fs, const std::string& directory,
+                             const std::string& append_filename, const Manifest& manifest);
+
 }  // namespace holdfast::aof

@@ -256,7 +256,8 @@ LogStats LogWriter::Stats() const {
   stats.delayed_syncs = delayed_syncs_.load(std::memory_order_relaxed);
   stats.errors = files_.errors();
   stats.recoveries = files_.recoveries();
-  stats.last_write_ok = !files_.failing() && !files_.disk_low();
+  // Who is told so finds the next write refused.
+  stats.last_write_ok = (admission_.load(std::memory_order_acquire) & (kFailing | kDiskLow)) == 0;
   stats.last_error = files_.last_error().message;
   return stats;
 }

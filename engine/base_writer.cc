@@ -22,16 +22,37 @@ Status BaseWriter::Create(const std::string& path) {
   return {};
 }
 
+// What is appended to it belongs to the frame that has not ended.
 std::string& BaseWriter::Tail() {
-  if (buffer_.pieces.empty() || buffer_.pieces.back().block) buffer_.pieces.emplace_back();
+  const bool new_frame =
+      !buffer_.frame_ends.empty() && buffer_.frame_ends.back() == buffer_.pieces.size();
+  if (buffer_.pieces.empty() || buffer_.pieces.back().block || new_frame)
+    buffer_.pieces.emplace_back();
   return buffer_.pieces.back().bytes;
 }
 
 void BaseWriter::Select(int database) {
   const IntegerText number(database);
   const std::string_view command[] = {"SELECT", number.view()};
-  aof::AppendRequest(Tail(), command);
+  std::string& out = Tail();
+  const size_t start = out.size();
+  aof::AppendRequest(out, command);
+  buffer_.size += out.size() - start;
   buffer_.database = database;
+}
+
+void BaseWriter::EndFrame() {
+  HF_CHECK(buffer_.size > buffer_.in_ended_frames);
+  if (buffer_.database != 0) Select(0);  // a frame ends in database 0
+  buffer_.frame_ends.push_back(buffer_.pieces.size());
+  buffer_.in_ended_frames = buffer_.size;
+}
+
+// Under the mutex.
+void BaseWriter::CountBuffered(uint64_t added, uint64_t taken) {
+  HF_CHECK(taken <= buffered_ + added);
+  buffered_ += added - taken;
+  congested_.store(buffered_ > kMaxBuffered, std::memory_order_relaxed);
 }
 
 void BaseWriter::Image(int database, const Entry& entry) {
@@ -39,7 +60,7 @@ void BaseWriter::Image(int database, const Entry& entry) {
   const uint64_t before = buffer_.size;
   if (buffer_.database != database) Select(database);
   std::string& out = Tail();
-  const size_t start = out.size();
+  size_t start = out.size();
   const bool expires = entry.Has(memtable::kHasExpiry);
   const auto header = [](std::string& text, char kind, size_t value) {
     text += kind;
@@ -52,17 +73,18 @@ void BaseWriter::Image(int database, const Entry& entry) {
   out += entry.key();
   out += "\r\n";
   header(out, '$', entry.StringLength());
+  CountedBlock* block = entry.block();
+  if (block == nullptr) {
+    Entry::Scratch scratch;
+    out += entry.StringBytes(scratch);
+  }
   buffer_.size += out.size() - start;
-  if (CountedBlock* block = entry.block()) {
+  if (block != nullptr) {
     buffer_.pieces.push_back({{}, BlockRef::Share(block)});
     buffer_.size += block->size;
-  } else {
-    Entry::Scratch scratch;
-    const std::string_view bytes = entry.StringBytes(scratch);
-    out += bytes;
-    buffer_.size += bytes.size();
   }
   std::string& end = Tail();
+  start = end.size();
   end += "\r\n";
   if (expires) {
     const IntegerText when(entry.expiry_ms());
@@ -71,7 +93,9 @@ void BaseWriter::Image(int database, const Entry& entry) {
     end += when.view();
     end += "\r\n";
   }
-  buffered_.fetch_add(buffer_.size - before, std::memory_order_relaxed);
+  buffer_.size += end.size() - start;
+  if (buffer_.size - buffer_.in_ended_frames >= kFrameBytes) EndFrame();
+  CountBuffered(buffer_.size - before, 0);
 }
 
 Status BaseWriter::Drain(bool all) {
@@ -79,14 +103,24 @@ Status BaseWriter::Drain(bool all) {
   {
     const std::lock_guard lock(mutex_);
     if (buffer_.size < (all ? 1 : kFrameBytes)) return {};
-    if (buffer_.database != 0) Select(0);  // a frame ends in database 0
+    const uint64_t before = buffer_.size;
+    if (buffer_.size > buffer_.in_ended_frames) EndFrame();
+    CountBuffered(buffer_.size - before, 0);
     taken = std::exchange(buffer_, {});
   }
-  buffered_.fetch_sub(taken.size, std::memory_order_relaxed);
-  return WriteFrame(taken);
+  size_t first = 0;
+  for (const size_t end : taken.frame_ends) {
+    HF_CHECK(end > first && end <= taken.pieces.size());
+    HF_TRY_STATUS(WriteFrame(std::span(taken.pieces).subspan(first, end - first)));
+    first = end;
+  }
+  HF_CHECK(first == taken.pieces.size());
+  const std::lock_guard lock(mutex_);
+  CountBuffered(0, taken.size);
+  return {};
 }
 
-Status BaseWriter::WriteFrame(const Buffer& buffer) {
+Status BaseWriter::WriteFrame(std::span<const Piece> pieces) {
   aof::FrameHeader header{.number = next_frame_,
                           .term = 0,
                           .unix_ms = clock_.NowMs(),
@@ -94,7 +128,7 @@ Status BaseWriter::WriteFrame(const Buffer& buffer) {
                           .bytes = 0,
                           .crc = 0};
   std::vector<std::string_view> parts(1);
-  for (const Piece& piece : buffer.pieces) {
+  for (const Piece& piece : pieces) {
     const std::string_view bytes =
         piece.block ? piece.block->view() : std::string_view(piece.bytes);
     parts.push_back(bytes);

@@ -82,7 +82,8 @@ class Executor {
   Outcome ExecuteFor(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
   void PrefetchKeys(std::span<const PreparedCommand> batch);
   bool Refused(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
-  static bool WritesNow(const commands::Session& session, const commands::CommandEntry& entry);
+  static bool HasNow(const commands::Session& session, const commands::CommandEntry& entry,
+                     commands::CommandFlag flag);
   bool RefuseUnknown(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
   void Reject(commands::Session& session, const PreparedCommand& command, ReplySink& reply,
               std::string_view error);

@@ -72,13 +72,14 @@ bool Executor::RefuseUnknown(Session& session, const PreparedCommand& command, R
   return true;
 }
 
-// EXEC writes if anything in its queue does.
-bool Executor::WritesNow(const Session& session, const CommandEntry& entry) {
-  if (entry.Has(commands::kWrite)) return true;
+// EXEC has what anything in its queue has.
+bool Executor::HasNow(const Session& session, const CommandEntry& entry,
+                      commands::CommandFlag flag) {
+  if (entry.Has(flag)) return true;
   if (entry.spec->locking != commands::Locking::kExec) return false;
   return std::any_of(
       session.transaction.queue.begin(), session.transaction.queue.end(),
-      [](const commands::QueuedCommand& queued) { return queued.entry->Has(commands::kWrite); });
+      [flag](const commands::QueuedCommand& queued) { return queued.entry->Has(flag); });
 }
 
 bool Executor::Refused(Session& session, const PreparedCommand& command, ReplySink& reply) {
@@ -99,8 +100,8 @@ bool Executor::Refused(Session& session, const PreparedCommand& command, ReplySi
     Reject(session, command, reply, "ERR Command not allowed inside a transaction");
     return true;
   }
-  if (WritesNow(session, *entry) && store_.WritesRefused(entry->Has(commands::kFrees)))
-      [[unlikely]] {
+  if (HasNow(session, *entry, commands::kWrite) &&
+      store_.WritesRefused(entry->Has(commands::kFrees))) [[unlikely]] {
     Reject(session, command, reply, store_.RefusalText());
     return true;
   }
@@ -111,18 +112,19 @@ bool Executor::Refused(Session& session, const PreparedCommand& command, ReplySi
   return false;
 }
 
-// A full log or CLIENT PAUSE holds commands back before they take any lock.
+// A full log or CLIENT PAUSE holds commands back before they take any lock. An EXEC that only
+// reads, or cannot succeed, waits for no disk: nobody would wake it before the disk works again.
 bool Executor::MustWait(const Session& session, const PreparedCommand& command) const {
-  const bool exec = command.entry->spec->locking == commands::Locking::kExec;
-  const bool may_write =
-      exec || command.entry->Has(commands::kWrite) || command.entry->Has(commands::kMayReplicate);
+  constexpr auto kWritesOrMay =
+      static_cast<commands::CommandFlag>(commands::kWrite | commands::kMayReplicate);
+  const bool may_write = HasNow(session, *command.entry, kWritesOrMay);
   if (may_write && slot_ != nullptr && !store_.LogAdmits()) [[unlikely]]
     return true;
   switch (store_.clients().PausedAt(now_ms_)) {
     case commands::PauseMode::kNone:
       return false;
     case commands::PauseMode::kWrites:
-      return exec ? WritesNow(session, *command.entry) : may_write;
+      return may_write;
     case commands::PauseMode::kAll:
       // CLIENT UNPAUSE must get through, and so must whoever wants to know what is going on.
       return !command.entry->Has(commands::kAdmin) &&

@@ -42,7 +42,9 @@ void ExpireCycle::Loop() {
     WatchClock();
     store_.SampleFigures();
     if (!active_.load(std::memory_order_relaxed) || store_.loading()) continue;
+    executor.BeginTurn();
     pause = Round(executor) > kKeysPerLook ? kBusyPause : kPause;
+    executor.EndTurn();  // however the round ended: nobody else flushes what it appended
   }
 }
 
@@ -85,14 +87,10 @@ void ExpireCycle::CollectDue(keyspace::Shard& shard, UnixMs now_ms) {
 size_t ExpireCycle::Round(Executor& executor) {
   size_t deleted = 0;
   const int64_t started_ns = store_.clock().MonotonicNs();
-  executor.BeginTurn();
   for (keyspace::Shard& shard : store_.keyspace().shards()) {
     CollectDue(shard, executor.now_ms());
     for (const Due& due : due_) {
-      if (!store_.LogAdmits() || store_.WritesRefused(true)) {
-        executor.EndTurn();
-        return deleted;
-      }
+      if (!store_.LogAdmits() || store_.WritesRefused(true)) return deleted;
       deleted += executor.DeleteExpired(due.database, due.key) ? 1 : 0;
     }
     if (!due_.empty()) executor.EndTurn();

@@ -36,7 +36,7 @@ class ExpireCycle {
   };
   void Loop();
   void WatchClock();
-  // One round over all shards; returns how many keys were deleted.
+  // One round over all shards, within a turn; returns how many keys were deleted.
   size_t Round(Executor& executor);
   void CollectDue(keyspace::Shard& shard, UnixMs now_ms);
 

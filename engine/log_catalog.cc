@@ -26,6 +26,11 @@ Status LogCatalog::Write() {
   return Switch(manifest_);
 }
 
+aof::Manifest LogCatalog::manifest() {
+  const std::lock_guard lock(mutex_);
+  return manifest_;
+}
+
 Status LogCatalog::List(const std::string& name, uint64_t file_id) {
   const std::lock_guard lock(mutex_);
   const int64_t sequence = NextSequence();

@@ -29,6 +29,7 @@ class LogCatalog final : public aof::SegmentCatalog {
 
   // Writes the manifest as it is in memory.
   Status Write();
+  aof::Manifest manifest();
   // The name that the next base will have.
   std::string NextBaseName();
   // One rename: `name` is the base, the first incremental file is `first_incremental`. Returns the

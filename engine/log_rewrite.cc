@@ -14,14 +14,13 @@ using keyspace::LockedShards;
 LogRewrite::LogRewrite(RewriteEnvironment environment, std::atomic<bool>& congested)
     : environment_(std::move(environment)),
       base_(environment_.store->file_system(), environment_.store->clock(),
-            environment_.store->random().NextRandom()),
-      congested_(congested) {}
+            environment_.store->random().NextRandom(), congested) {}
 
 std::string LogRewrite::PathOf(const std::string& name) const {
   return aof::JoinPath(environment_.directory, name);
 }
 
-Status LogRewrite::Run() {
+Result<RewriteOutcome> LogRewrite::Run() {
   Store& store = *environment_.store;
   FileSystem& files = store.file_system();
   const std::string temporary = PathOf("temp-" + environment_.append_filename + ".rewrite");
@@ -35,7 +34,8 @@ Status LogRewrite::Run() {
     walk.Begin(gate);
   }
   const aof::RotationPoint point = HF_TRY(environment_.writer->FinishRotation());
-  HF_TRY_STATUS(Walk(walk));
+  if (const RewriteOutcome walked = HF_TRY(Walk(walk)); walked != RewriteOutcome::kDone)
+    return walked;
   HF_TRY_STATUS(base_.Finish(point.last_frame));
   const std::string name = environment_.catalog->NextBaseName();
   HF_TRY_STATUS(files.Rename(temporary, PathOf(name)));
@@ -46,19 +46,15 @@ Status LogRewrite::Run() {
   // The switch is durable: what came before is garbage. What cannot be removed now is removed at
   // the next start.
   for (const std::string& old : superseded) static_cast<void>(files.Unlink(PathOf(old)));
-  return {};
+  return RewriteOutcome::kDone;
 }
 
-Status LogRewrite::Walk(CutWalk& walk) {
+Result<RewriteOutcome> LogRewrite::Walk(CutWalk& walk) {
   while (walk.Step()) {
-    if (cancelled_.load(std::memory_order_relaxed))
-      return MakeError(ErrorCode::kUnavailable, "the rewrite was cancelled");
+    if (cancelled_.load(std::memory_order_relaxed)) return RewriteOutcome::kCancelled;
     HF_TRY_STATUS(base_.Drain(false));
-    congested_.store(base_.Congested(), std::memory_order_relaxed);
   }
-  if (walk.aborted())
-    return MakeError(ErrorCode::kUnavailable, "the data set was flushed during the rewrite");
-  return {};
+  return walk.aborted() ? RewriteOutcome::kFlushed : RewriteOutcome::kDone;
 }
 
 }  // namespace holdfast

@@ -34,24 +34,30 @@ struct RewriteEnvironment {
   std::string append_filename;
 };
 
+// How a rewrite without an error ended.
+enum class RewriteOutcome {
+  kDone,
+  kFlushed,    // a FLUSH made the walk pointless: start again, it will be short
+  kCancelled,  // by Cancel
+};
+
 class LogRewrite {
  public:
   // `congested` is set while writers should be held back.
   LogRewrite(RewriteEnvironment environment, std::atomic<bool>& congested);
 
-  // Start to end. kUnavailable: a FLUSH made the walk pointless; start again.
-  Status Run();
-  // Any thread: makes Run stop at its next step, with kUnavailable.
+  // Start to end. After an error, as after kFlushed and kCancelled, the log is what it was.
+  Result<RewriteOutcome> Run();
+  // Any thread: makes Run stop at its next step.
   void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
   uint64_t base_bytes() const { return base_.bytes(); }
 
  private:
-  Status Walk(keyspace::CutWalk& walk);
+  Result<RewriteOutcome> Walk(keyspace::CutWalk& walk);
   std::string PathOf(const std::string& name) const;
 
   const RewriteEnvironment environment_;
   BaseWriter base_;
-  std::atomic<bool>& congested_;
   std::atomic<bool> cancelled_{false};
 };
 

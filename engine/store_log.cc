@@ -30,11 +30,9 @@ memtable::HashSeed SeedOf(const aof::HashKey& key) {
   return seed;
 }
 
-std::string ParentOf(std::string path) {
-  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
+std::string ParentOf(std::string_view path) {
+  while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  return aof::DirectoryOf(path);
 }
 
 aof::HashKey RandomHashKey(RandomSource& random) {
@@ -70,8 +68,11 @@ Status StoreLog::LockDirectory() {
   FileSystem& files = store_.file_system();
   const bool fresh = !HF_TRY(files.Exists(directory));
   HF_TRY_STATUS(files.CreateDirectory(directory));
-  // Or a power cut takes the whole directory with all that was synced inside.
-  if (fresh) HF_TRY_STATUS(files.SyncDirectory(ParentOf(directory)));
+  // Or a power cut takes the whole directory with all that was synced inside. One that was there
+  // may be of a process that was killed before it came here, or in a directory that we may not
+  // read.
+  Status synced = files.SyncDirectory(ParentOf(directory));
+  if (fresh) HF_TRY_STATUS(std::move(synced));
   directory_lock_ = HF_TRY(files.Lock(aof::JoinPath(directory, kLockName)));
   return {};
 }
@@ -130,6 +131,9 @@ Status StoreLog::Recover() {
                                           store_.config().Text("appendfilename")));
   // The hash key and what Redis wrote become ours with the first manifest of ours.
   HF_TRY_STATUS(catalog_->Write());
+  HF_TRY_STATUS(aof::RemoveSupersededFiles(store_.file_system(), LogDirectory(),
+                                           store_.config().Text("appendfilename"),
+                                           catalog_->manifest()));
   HF_TRY_STATUS(OpenWriter(end));
   store_.set_loading(false);
   maintenance_ = std::thread([this] { RunMaintenance(); });

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -29,6 +28,7 @@ struct LogLocation;
 class LogCatalog;
 class LogRewrite;
 class Store;
+enum class RewriteOutcome;
 
 class StoreLog final : public commands::Persistence {
  public:
@@ -68,6 +68,7 @@ class StoreLog final : public commands::Persistence {
   Status OpenWriter(const aof::LogEnd& end);
   void RunMaintenance();
   void RewriteOnce();
+  void NoteRewrite(const Result<RewriteOutcome>& ended);
   bool GrownEnough() const;
   std::string LogDirectory() const;
 
@@ -91,9 +92,9 @@ class StoreLog final : public commands::Persistence {
   LogRewrite* rewrite_ = nullptr;  // while one runs
   UnixMs rewrite_started_ms_ = 0;
   int64_t last_rewrite_seconds_ = -1;
-  bool last_rewrite_ok_ = true;
-  std::chrono::steady_clock::duration retry_pause_{};  // of rewrites for growth, after failures
-  std::chrono::steady_clock::time_point retry_after_{};
+  uint64_t failed_rewrites_ = 0;  // since the last that succeeded
+  int64_t retry_pause_ns_ = 0;    // of rewrites for growth, after failures
+  int64_t retry_at_ns_ = 0;
   uint64_t rewrites_ = 0;
   std::atomic<bool> congested_{false};
 };

@@ -18,8 +18,8 @@ namespace {
 constexpr auto kLookPause = std::chrono::milliseconds(100);
 constexpr int64_t kMsPerSecond = 1000;
 // After a rewrite that failed the next one for growth comes later and later.
-constexpr auto kFirstRetryPause = std::chrono::minutes(1);
-constexpr auto kLongestRetryPause = std::chrono::minutes(60);
+constexpr int64_t kFirstRetryPauseNs = int64_t{60} * 1'000'000'000;
+constexpr int64_t kLongestRetryPauseNs = 60 * kFirstRetryPauseNs;
 
 }  // namespace
 
@@ -40,7 +40,7 @@ void StoreLog::RunMaintenance() {
       std::unique_lock lock(mutex_);
       wake_.wait_for(lock, kLookPause, [this] { return stop_ || rewrite_wanted_; });
       if (stop_) return;
-      const bool pausing = std::chrono::steady_clock::now() < retry_after_;
+      const bool pausing = failed_rewrites_ > 0 && store_.clock().MonotonicNs() < retry_at_ns_;
       if (!rewrite_wanted_ && (pausing || !GrownEnough())) continue;
     }
     RewriteOnce();
@@ -61,32 +61,39 @@ void StoreLog::RewriteOnce() {
     rewrite_started_ms_ = store_.clock().NowMs();
   }
   store_.Report(LogLevel::kNotice, "Background append only file rewriting started");
-  const Status done = rewrite.Run();
+  const Result<RewriteOutcome> ended = rewrite.Run();
   congested_.store(false, std::memory_order_relaxed);
   const std::lock_guard lock(mutex_);
   rewrite_ = nullptr;
+  NoteRewrite(ended);
+}
+
+// Under the mutex.
+void StoreLog::NoteRewrite(const Result<RewriteOutcome>& ended) {
   last_rewrite_seconds_ = (store_.clock().NowMs() - rewrite_started_ms_) / kMsPerSecond;
   ++rewrites_;
-  if (done) {
-    last_rewrite_ok_ = true;
-    retry_pause_ = {};
-    retry_after_ = {};
-    last_save_ms_ = store_.clock().NowMs();
-    store_.Report(LogLevel::kNotice, "Background AOF rewrite finished successfully");
+  if (!ended) {
+    ++failed_rewrites_;
+    retry_pause_ns_ = std::clamp(2 * retry_pause_ns_, kFirstRetryPauseNs, kLongestRetryPauseNs);
+    retry_at_ns_ = store_.clock().MonotonicNs() + retry_pause_ns_;
+    store_.Report(LogLevel::kWarning, fmt::format("AOF rewrite failed: {}", ended.error().message));
     return;
   }
-  // A FLUSH made the walk pointless: the next one is short.
-  const bool again = done.error().code == ErrorCode::kUnavailable && !stop_;
-  rewrite_wanted_ |= again;
-  if (!again) {
-    last_rewrite_ok_ = false;
-    retry_pause_ = std::clamp<std::chrono::steady_clock::duration>(
-        2 * retry_pause_, kFirstRetryPause, kLongestRetryPause);
-    retry_after_ = std::chrono::steady_clock::now() + retry_pause_;
+  switch (*ended) {
+    case RewriteOutcome::kDone:
+      failed_rewrites_ = 0;
+      retry_pause_ns_ = 0;
+      last_save_ms_ = store_.clock().NowMs();
+      store_.Report(LogLevel::kNotice, "Background AOF rewrite finished successfully");
+      return;
+    case RewriteOutcome::kFlushed:
+      rewrite_wanted_ = true;
+      store_.Report(LogLevel::kNotice, "AOF rewrite starts again: the data set was flushed");
+      return;
+    case RewriteOutcome::kCancelled:
+      store_.Report(LogLevel::kNotice, "AOF rewrite cancelled");
+      return;
   }
-  store_.Report(
-      LogLevel::kWarning,
-      fmt::format("AOF rewrite {}: {}", again ? "starts again" : "failed", done.error().message));
 }
 
 Result<std::string> StoreLog::StartRewrite() {
@@ -120,7 +127,7 @@ commands::LogFigures StoreLog::Log() const {
   figures.last_rewrite_seconds = last_rewrite_seconds_;
   if (rewrite_ != nullptr)
     figures.current_rewrite_seconds = (store_.clock().NowMs() - rewrite_started_ms_) / kMsPerSecond;
-  figures.last_rewrite_ok = last_rewrite_ok_;
+  figures.failed_rewrites = failed_rewrites_;
   figures.rewrites = rewrites_;
   return figures;
 }

@@ -37,10 +37,14 @@ InfoView CollectInfo(CommandContext& ctx) {
   }
   view.totals = services.statistics->Sum();
   view.rates = services.statistics->RatesNow();
+  // Figures, not data: they do not wait for the log, or INFO would not answer while the disk is
+  // dead.
+  const bool visited = ctx.locks.visited();
   view.counters = services.keyspace->Counters(ctx.locks);
   for (int database = 0; database < services.keyspace->databases(); ++database)
     view.databases.push_back(services.keyspace->SizeOf(ctx.locks, database));
   view.keyspace_bytes = services.keyspace->AllocatedBytes(ctx.locks);
+  ctx.locks.set_visited(visited);
   view.used_bytes = view.keyspace_bytes + view.store_memory.log + view.store_memory.clients;
   view.peak_bytes = services.statistics->NoteMemory(view.used_bytes);
   CollectClients(services, view);

@@ -17,7 +17,7 @@ struct LogFigures {
   bool rewrite_scheduled = false;
   int64_t last_rewrite_seconds = -1;
   int64_t current_rewrite_seconds = -1;
-  bool last_rewrite_ok = true;
+  uint64_t failed_rewrites = 0;  // since the last that succeeded
   bool last_write_ok = true;
   uint64_t current_bytes = 0;
   uint64_t base_bytes = 0;      // at the last rewrite or start

@@ -58,6 +58,8 @@ class LockedShards {
   }
   // True if With locked a shard in passing: what was seen there is not covered by held shards.
   bool visited() const { return visited_; }
+  // For who took figures in passing that nobody needs to see covered: back to what it was before.
+  void set_visited(bool visited) { visited_ = visited; }
   // Every shard held, for what must be done to each (the newest log position).
   template <typename Visit>
   void ForEachHeld(const Visit& visit) {

@@ -13,10 +13,14 @@ namespace {
 
 constexpr char kManifestPath[] = "/data/appendonlydir/appendonly.aof.manifest";
 
+// Without the zeros that a running store fills ahead at any time.
 std::map<std::string, std::string> FilesOf(const sim::SimulatedFileSystem& disk) {
   std::map<std::string, std::string> files;
   for (const std::string& path : disk.Paths()) {
-    if (!path.ends_with(".lock")) files[path] = disk.Contents(path).value_or("");
+    if (path.ends_with(".lock")) continue;
+    std::string bytes = disk.Contents(path).value_or("");
+    bytes.resize(bytes.find_last_not_of('\0') + 1);
+    files[path] = std::move(bytes);
   }
   return files;
 }

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <future>
 
 #include "tests/unit/engine/engine_fixture.h"
@@ -80,7 +81,8 @@ TEST(Fault, ADeadDiskRefusesWritesUntilItLives) {
     const auto session = db->NewSession();
     ASSERT_EQ(Execute(*session, "SET stable 1"), "OK");
     disk.FailAt({.calls = sim::kChanges, .nth = 1, .for_ever = true});
-    // The write that finds out waits for the disk to work again; everybody after it is told.
+    // If this write is the one that finds out it waits for the disk to work again; if the log's
+    // threads are, it is told like everybody after it.
     auto pending = std::async(std::launch::async, [&] {
       const auto writer = db->NewSession();
       return Execute(*writer, "SET pending 1");
@@ -97,9 +99,13 @@ TEST(Fault, ADeadDiskRefusesWritesUntilItLives) {
     Execute(*session, "MULTI");
     Execute(*session, "SET stable 3");
     EXPECT_TRUE(Execute(*session, "EXEC").starts_with("EXECABORT "));
+    // A transaction that only reads waits for no disk.
+    Execute(*session, "MULTI");
+    Execute(*session, "GET stable");
+    EXPECT_EQ(Execute(*session, "EXEC"), "1");
     disk.ClearFaults();
     const std::string answer = pending.get();
-    EXPECT_TRUE(answer == "OK" || answer.starts_with("IOERR ")) << answer;
+    EXPECT_TRUE(answer == "OK" || answer.starts_with("MISCONF ")) << answer;
     ASSERT_TRUE(Eventually([&] { return Writes(*session); }));
     EXPECT_EQ(Execute(*session, "GET stable"), "1");
     live = StateOf(*db);
@@ -137,6 +143,7 @@ TEST(Fault, AFailedRewriteLeavesTheLogAndIsTold) {
 // The switch to the new base may have reached the disk although it failed. Whatever the rewrite
 // after it does, a power cut must find either the old log or the new one.
 TEST(Fault, AManifestSwitchThatFailsHalfWayIsNotBuiltUpon) {
+  constexpr size_t kCuts = 10;
   for (const uint32_t calls : {sim::kRename, sim::kSyncDirectory, sim::kSync, sim::kWrite}) {
     for (uint64_t nth = 1; nth <= 6; ++nth) {
       sim::SimulatedFileSystem disk;
@@ -160,7 +167,9 @@ TEST(Fault, AManifestSwitchThatFailsHalfWayIsNotBuiltUpon) {
         ASSERT_TRUE(Rewrite(*session));
         EXPECT_EQ(StateOf(*db), live);
       }
-      for (size_t n = failed_at; n <= disk.operations(); ++n) {
+      // Each fault looks at other places.
+      const size_t stride = std::max<size_t>(1, (disk.operations() - failed_at) / kCuts);
+      for (size_t n = failed_at + nth % stride; n <= disk.operations(); n += stride) {
         for (const auto names :
              {sim::PowerCut::Names::kKeepAll, sim::PowerCut::Names::kDropUnsynced}) {
           const auto after = disk.AfterPowerCut({.operation = n, .names = names});

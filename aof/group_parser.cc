@@ -32,8 +32,8 @@ class GroupScanner {
   GroupScan Scan() {
     HF_CHECK(!batch_.frames.empty());
     while (scan_.stop == GroupScan::Stop::kEnd && at_ < text_.size()) {
+      if (text_[at_] != '*' && !in_transaction_) return Finish(GroupScan::Stop::kOther);
       if (text_[at_] == '#') {
-        if (!in_transaction_) return Finish(GroupScan::Stop::kLine);
         SkipLine();
       } else {
         TakeCommand();

@@ -11,10 +11,10 @@ namespace holdfast::aof {
 
 struct GroupScan {
   enum class Stop {
-    kEnd,   // every byte belonged to a whole group
-    kLine,  // stopped before a line that begins with '#'
-    kCut,   // the bytes end inside a group
-    kBad,   // what stands there is no command, or one out of place
+    kEnd,    // every byte belonged to a whole group
+    kOther,  // stopped, outside a transaction, before what does not begin like a command
+    kCut,    // the bytes end inside a group
+    kBad,    // what stands there is no command, or one out of place
   };
   Stop stop = Stop::kEnd;
   size_t size = 0;       // bytes of whole groups (and of SELECTs before, between and after them)

@@ -64,6 +64,7 @@ Status LogReader::OpenSource() {
   wanted_ = 0;
   plain_database_ = 0;
   plain_ms_ = 0;
+  after_plain_ = false;
   file_has_new_frames_ = false;
   repeated_.clear();
   expected_ = source().base ? 1 : next_frame_;
@@ -204,8 +205,8 @@ Result<LogReader::Step> LogReader::ParseItem(std::string_view text, LogBatch& ba
     return ParseLine(text, batch);
   }
   if (text[0] == '*') return ParsePlain(text, batch);
-  return state().framed ? FrameFails("no frame begins here")
-                        : PlainFails(offset_, false, "no command begins here");
+  return state().framed && !after_plain_ ? FrameFails("no frame begins here")
+                                         : PlainFails(offset_, false, "no command begins here");
 }
 
 Result<LogReader::Step> LogReader::ParseFrame(std::string_view text, LogBatch& batch) {
@@ -239,6 +240,7 @@ Result<LogReader::Step> LogReader::ParseFrame(std::string_view text, LogBatch& b
     const auto twin = FindWrittenAgain(header);
     if (!twin) return NumberOutOfPlace(header);
     TakeRepeated(header, *twin);
+    after_plain_ = false;
     offset_ += *total;
     state().end = offset_;
     return Step::kNext;
@@ -264,9 +266,10 @@ Result<LogReader::Step> LogReader::TakeFrame(const FrameHeader& header, std::str
     batch.commands.resize(commands);
     Stop(LogVerdict::Kind::kDamage,
          fmt::format("frame {} {}", header.number,
-                     scan.stop == GroupScan::Stop::kBad   ? "holds no commands: " + scan.reason
-                     : scan.stop == GroupScan::Stop::kEnd ? "does not end in database 0"
-                                                          : "does not end behind a whole group"));
+                     scan.stop == GroupScan::Stop::kBad     ? "holds no commands: " + scan.reason
+                     : scan.stop == GroupScan::Stop::kOther ? "holds what is no command"
+                     : scan.stop == GroupScan::Stop::kEnd   ? "does not end in database 0"
+                                                            : "does not end behind a whole group"));
     return Step::kStopped;
   }
   if (!source().base) Remember(header);
@@ -274,6 +277,7 @@ Result<LogReader::Step> LogReader::TakeFrame(const FrameHeader& header, std::str
   if (!source().base) next_frame_ = expected_;
   term_ = header.term;
   plain_database_ = 0;
+  after_plain_ = false;
   file_has_new_frames_ = true;
   offset_ += payload.size();
   state().end = offset_;
@@ -394,12 +398,13 @@ Result<LogReader::Step> LogReader::ParsePlain(std::string_view text, LogBatch& b
   state().groups += batch.groups.size() - groups;
   state().commands += batch.commands.size() - commands;
   state().plain_commands = true;
+  after_plain_ = true;
   const uint64_t start = offset_;
   offset_ += scan.size;
   state().end = offset_;
   switch (scan.stop) {
     case GroupScan::Stop::kEnd:
-    case GroupScan::Stop::kLine:
+    case GroupScan::Stop::kOther:
       return Step::kNext;
     case GroupScan::Stop::kBad:
       return PlainFails(start + scan.stop_at, false, scan.reason);

@@ -154,6 +154,7 @@ class LogReader {
   uint64_t wanted_ = 0;  // so many are needed from there on
   uint32_t plain_database_ = 0;
   UnixMs plain_ms_ = 0;
+  bool after_plain_ = false;  // what stands before offset_ was written by Redis
 
   uint64_t expected_ = 1;    // the number of the next frame in this file
   uint64_t next_frame_ = 1;  // over all incremental files

@@ -105,7 +105,9 @@ TEST(LogReaderTest, GoodFramesBehindABadOneDoNotMakeItDamageUnlessTheySayItWasSy
     for (const std::string& hole :
          {std::string(bad.size(), '\0'), bad.substr(0, bad.size() - 8) + std::string(8, '\0')}) {
       const std::string later = FrameText(kId, 4, kSetB, synced);
-      const LogContents log = ReadOne(start + hole + FrameText(kId, 3, kSetB) + later);
+      std::string text = start + hole;
+      text += FrameText(kId, 3, kSetB) + later;
+      const LogContents log = ReadOne(text);
       EXPECT_EQ(log.verdict.kind, synced >= 2 ? Kind::kDamage : Kind::kTorn) << synced;
       EXPECT_EQ(log.verdict.offset, start.size());
       EXPECT_EQ(log.groups, Groups{"0:SET a 1"});
@@ -276,6 +278,21 @@ TEST(LogReaderTest, PlainLogsMayBeCutAnywhere) {
   }
 }
 
+// Found by fuzzing: what follows a command of Redis's was judged by another rule where the command
+// ended with a piece that was read. ReadOne compares with small pieces.
+TEST(LogReaderTest, WhereAPieceEndsMakesNoDifferenceToTheVerdict) {
+  for (const std::string& start : {std::string(), FileHeaderLine(kId) + FrameText(kId, 1, kSetA)}) {
+    for (size_t length = 1; length < 3 * kMaxAnnotationBytes; ++length) {
+      const std::string text = start + Resp({"SET", "k", std::string(length, 'v')});
+      const LogVerdict damage = ReadOne(text + "1\r\nno command\r\n").verdict;
+      ASSERT_EQ(damage.kind, Kind::kDamage) << length;
+      ASSERT_EQ(damage.offset, text.size());
+      ASSERT_EQ(ReadOne(text + std::string(300, '\0')).verdict.kind, Kind::kSound) << length;
+      ASSERT_EQ(ReadOne(text + "1\r\n" + std::string(300, '\0')).verdict.kind, Kind::kDamage);
+    }
+  }
+}
+
 TEST(LogReaderTest, PlainLogsWithDamageInTheMiddleAreRefused) {
   EXPECT_EQ(ReadOne(kSetA + "xx" + kSetB).verdict.kind, Kind::kDamage);
   EXPECT_EQ(ReadOne(kSetA + std::string(30, '\0') + kSetB).verdict.kind, Kind::kDamage);
@@ -356,8 +373,8 @@ TEST(LogReaderTest, CommandsWithVeryManyArguments) {
 }
 
 TEST(LogReaderTest, DeclaredLengthsReserveNoMemory) {
-  const std::string frame = FrameText(kId, 1, kSetA);
-  std::string header(FormatFrameHeader({.number = 1, .bytes = uint64_t{1} << 60}, kId).view());
+  const std::string header(
+      FormatFrameHeader({.number = 1, .bytes = uint64_t{1} << 60}, kId).view());
   EXPECT_EQ(ReadOne(FileHeaderLine(kId) + header + kSetA).verdict.kind, Kind::kTorn);
   EXPECT_EQ(ReadOne("*3\r\n$3\r\nSET\r\n$4611686018427387904\r\nx").verdict.kind, Kind::kTorn);
   EXPECT_EQ(ReadOne("*2147483647\r\n$3\r\nSET\r\n").verdict.kind, Kind::kTorn);
@@ -444,6 +461,13 @@ TEST(LogReaderTest, ARepetitionThatIsNotCompleteTakesNothingAway) {
 }
 
 // Each byte in turn: reported, or (in what is not covered by a checksum: nothing) without effect.
+// Sanitizers look at the code, not at every byte: some of them are enough there.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr size_t kByteStep = 11;
+#else
+constexpr size_t kByteStep = 1;
+#endif
+
 TEST(LogReaderTest, EveryChangedByteIsReportedOrHarmless) {
   std::string text = FileHeaderLine(kId);
   Groups groups;
@@ -456,7 +480,7 @@ TEST(LogReaderTest, EveryChangedByteIsReportedOrHarmless) {
   }
   SimulatedFileSystem disk;
   size_t torn = 0;
-  for (size_t at = 0; at < text.size(); ++at) {
+  for (size_t at = 0; at < text.size(); at += kByteStep) {
     std::string changed = text;
     changed[at] = static_cast<char>(changed[at] ^ (1 << (at % 8)));
     disk.SetContents("f", changed);
@@ -474,7 +498,7 @@ TEST(LogReaderTest, EveryChangedByteIsReportedOrHarmless) {
     }
   }
   EXPECT_LT(torn, 500U);
-  EXPECT_GT(torn, 10U);
+  EXPECT_GT(torn, 10U / kByteStep);
 }
 
 }  // namespace

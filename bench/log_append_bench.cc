@@ -133,6 +133,7 @@ BENCHMARK(BM_Turn)->Arg(1)->Arg(5)->Arg(16)->Arg(50)->Arg(500);
 void BM_BareWrite(benchmark::State& state) {
   const Folder folder;
   const int file = open((folder.path + "/file").c_str(), O_RDWR | O_CREAT, 0600);
+  if (file < 0) std::abort();
   constexpr off_t kSize = off_t{64} << 20;
   const std::string zeros(1 << 20, '\0');
   for (off_t at = 0; at < kSize; at += static_cast<off_t>(zeros.size())) {

@@ -141,11 +141,10 @@ void IoThread::ExecuteWork(const Work& work, const PreparedCommand& command) {
 
 void IoThread::FinishTurn() {
   executor_->EndTurn();
-  for (size_t i = 0; i < touched_.size(); ++i) {
-    Connection& connection = *touched_[i];
-    connection.in_turn = false;
-    if (!connection.parked) connection.DropParsedInput();
-    SendReplies(connection);
+  for (Connection* connection : touched_) {
+    connection->in_turn = false;
+    if (!connection->parked) connection->DropParsedInput();
+    SendReplies(*connection);
   }
   touched_.clear();
 }

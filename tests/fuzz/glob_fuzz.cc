@@ -16,6 +16,8 @@ namespace {
 using ByteSet = std::bitset<256>;
 
 unsigned char Byte(char c) { return static_cast<unsigned char>(c); }
+// Redis compares ranges as signed characters.
+int Signed(int byte) { return byte < 128 ? byte : byte - 256; }
 unsigned char Fold(int byte) {
   return static_cast<unsigned char>(byte >= 'A' && byte <= 'Z' ? byte + 32 : byte);
 }
@@ -28,14 +30,14 @@ void Add(ByteSet& set, char c, bool fold) {
 }
 
 void AddRange(ByteSet& set, char first, char last, bool fold) {
-  int low = static_cast<signed char>(first);
-  int high = static_cast<signed char>(last);
+  int low = Signed(Byte(first));
+  int high = Signed(Byte(last));
   if (low > high) std::swap(low, high);
   const auto folded = [&](int value) {
     return fold && value >= 'A' && value <= 'Z' ? value + 32 : value;
   };
   for (int byte = 0; byte < 256; ++byte) {
-    const int value = folded(static_cast<signed char>(byte));
+    const int value = folded(Signed(byte));
     if (value >= folded(low) && value <= folded(high)) set.set(byte);
   }
 }

@@ -11,7 +11,7 @@ namespace {
 
 class PaperConnection final : public ClientConnection {
  public:
-  PaperConnection(std::string address, bool unix_socket = false)
+  explicit PaperConnection(std::string address, bool unix_socket = false)
       : address_(std::move(address)), unix_(unix_socket) {}
   std::string PeerAddress() const override { return address_; }
   std::string LocalAddress() const override { return "127.0.0.1:6379"; }
@@ -32,16 +32,18 @@ class PaperConnection final : public ClientConnection {
 };
 
 class ClientTest : public CommandTest {
+ public:
+  ~ClientTest() override {
+    store().clients().Remove(near_);
+    store().clients().Remove(far_);
+  }
+
  protected:
   ClientTest() {
     near_.connection = &near_connection_;
     far_.connection = &far_connection_;
     store().clients().Add(near_, kTestNowMs - 5000);
     store().clients().Add(far_, kTestNowMs);
-  }
-  ~ClientTest() override {
-    store().clients().Remove(near_);
-    store().clients().Remove(far_);
   }
   static std::string Id(const Session& session) { return std::to_string(session.id); }
 

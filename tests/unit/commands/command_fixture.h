@@ -69,9 +69,11 @@ struct Exchange {
 };
 
 class CommandTest : public testing::Test {
+ public:
+  ~CommandTest() override;
+
  protected:
   explicit CommandTest(std::vector<std::pair<std::string, std::string>> settings = {});
-  ~CommandTest() override;
 
   // Through the embedded door, like a client.
   std::string Run(std::string_view line) { return RunIn(*session_, line); }

@@ -43,22 +43,22 @@ TEST(ConfLine, QuotedTextComesBack) {
 class ConfFile : public testing::Test {
  protected:
   std::string Load(std::string_view text) {
-    const auto loaded = LoadText(config, disk, text, "test.conf");
+    const auto loaded = LoadText(config_, disk_, text, "test.conf");
     return loaded ? "OK" : loaded.error().Line();
   }
   std::string Get(std::string_view name) {
     const std::string_view names[] = {name};
-    return config.Get(names).at(0).second;
+    return config_.Get(names).at(0).second;
   }
   std::string LoadCommandLine(std::vector<std::string_view> arguments,
                               std::string_view stdin_text = "") {
-    const auto loaded = LoadConfiguration(config, disk, ParseCommandLine(arguments), stdin_text);
+    const auto loaded = LoadConfiguration(config_, disk_, ParseCommandLine(arguments), stdin_text);
     if (!loaded) return loaded.error().Line();
     return "OK";
   }
 
-  Config config;
-  sim::SimulatedFileSystem disk;
+  Config config_;
+  sim::SimulatedFileSystem disk_;
 };
 
 TEST_F(ConfFile, LinesAndComments) {
@@ -135,12 +135,12 @@ TEST_F(ConfFile, AccessRulesThatCannotBeKeptStopTheStart) {
 }
 
 TEST_F(ConfFile, Include) {
-  disk.SetContents("/etc/a.conf", "timeout 1\n");
-  disk.SetContents("/etc/d/2.conf", "timeout 2\nmaxclients 22\n");
-  disk.SetContents("/etc/d/1.conf", "maxclients 11\n");
-  disk.SetContents("/etc/d/.hidden.conf", "port 1\n");
-  disk.SetContents("/etc/bad.conf", "\nnosuch 1\n");
-  disk.SetContents("/etc/loop.conf", "include /etc/loop.conf\n");
+  disk_.SetContents("/etc/a.conf", "timeout 1\n");
+  disk_.SetContents("/etc/d/2.conf", "timeout 2\nmaxclients 22\n");
+  disk_.SetContents("/etc/d/1.conf", "maxclients 11\n");
+  disk_.SetContents("/etc/d/.hidden.conf", "port 1\n");
+  disk_.SetContents("/etc/bad.conf", "\nnosuch 1\n");
+  disk_.SetContents("/etc/loop.conf", "include /etc/loop.conf\n");
   EXPECT_EQ(Load("include /etc/a.conf\ninclude /et?/*/[12].conf\ninclude /etc/none*.conf"), "OK");
   EXPECT_EQ(Get("timeout"), "2");
   EXPECT_EQ(Get("maxclients"), "22");
@@ -154,7 +154,7 @@ TEST_F(ConfFile, Include) {
 }
 
 TEST_F(ConfFile, CommandLine) {
-  disk.SetContents("/c.conf", "port 1\ntimeout 1\nmaxclients 5\n");
+  disk_.SetContents("/c.conf", "port 1\ntimeout 1\nmaxclients 5\n");
   EXPECT_EQ(LoadCommandLine({"/c.conf", "--port", "2", "--bind", "1.1.1.1", "::1", "--save",
                              "--requirepass", "--weird pass", "--appendonly no", "-"},
                             "timeout 3\nmaxclients 6\n"),
@@ -166,7 +166,7 @@ TEST_F(ConfFile, CommandLine) {
   EXPECT_EQ(Get("save"), "");
   EXPECT_EQ(Get("requirepass"), "--weird pass");
   EXPECT_EQ(Get("appendonly"), "no");
-  EXPECT_EQ(config.ConfPath(), "/c.conf");
+  EXPECT_EQ(config_.ConfPath(), "/c.conf");
   EXPECT_EQ(LoadCommandLine({"--port", "7", "--save"}), "OK");
   EXPECT_EQ(Get("port"), "7");
   EXPECT_EQ(LoadCommandLine({"--timeout", "8", "--save", "60 1", "30 2"}),
@@ -190,7 +190,7 @@ TEST_F(ConfFile, ErrorBlockHasRedisShape) {
 }
 
 TEST_F(ConfFile, HugeFilesAreRefused) {
-  disk.SetContents("/huge.conf", std::string((16u << 20) + 1, '\n'));
+  disk_.SetContents("/huge.conf", std::string((16u << 20) + 1, '\n'));
   EXPECT_THAT(LoadCommandLine({"/huge.conf"}), HasSubstr("too much for a conf file"));
 }
 

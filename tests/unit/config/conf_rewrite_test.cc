@@ -83,9 +83,9 @@ void Load(Config& config, FileSystem& disk, std::string_view text) {
 class Rewrite : public testing::Test {
  protected:
   void SetUp() override {
-    Load(config, disk, Loadable(std::string(kOld)));
+    Load(config_, disk_, Loadable(std::string(kOld)));
     const std::vector<std::string> no_primary{"no", "one"};
-    ASSERT_TRUE(config.SetAtStart("replicaof", no_primary));
+    ASSERT_TRUE(config_.SetAtStart("replicaof", no_primary));
     const Setting settings[] = {{"maxmemory", "200mb"},
                                 {"save", ""},
                                 {"notify-keyspace-events", "Kx"},
@@ -96,21 +96,21 @@ class Rewrite : public testing::Test {
                                 {"shutdown-on-sigterm", "now force"},
                                 {"maxmemory-policy", "allkeys-lru"},
                                 {"client-output-buffer-limit", "normal 1024 5 0"}};
-    ASSERT_TRUE(config.Set(settings));
+    ASSERT_TRUE(config_.Set(settings));
   }
 
-  Config config;
-  sim::SimulatedFileSystem disk;
+  Config config_;
+  sim::SimulatedFileSystem disk_;
 };
 
-TEST_F(Rewrite, KeepsWhatItDoesNotOwn) { EXPECT_EQ(RewriteText(config, kOld), kNew); }
+TEST_F(Rewrite, KeepsWhatItDoesNotOwn) { EXPECT_EQ(RewriteText(config_, kOld), kNew); }
 
 TEST_F(Rewrite, IsStableAndLoadsBack) {
-  EXPECT_EQ(RewriteText(config, kNew), kNew);
+  EXPECT_EQ(RewriteText(config_, kNew), kNew);
   Config again;
-  Load(again, disk, Loadable(std::string(kNew)));
+  Load(again, disk_, Loadable(std::string(kNew)));
   for (size_t i = 0; i < kRowCount; ++i) {
-    EXPECT_EQ(again.ValueAt(i), config.ValueAt(i)) << kRows[i].name;
+    EXPECT_EQ(again.ValueAt(i), config_.ValueAt(i)) << kRows[i].name;
   }
 }
 
@@ -124,27 +124,27 @@ TEST_F(Rewrite, NothingNewForDefaults) {
 }
 
 TEST_F(Rewrite, NeedsAConfFile) {
-  const Status status = RewriteConfFile(config, disk);
+  const Status status = RewriteConfFile(config_, disk_);
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().message, "ERR The server is running without a config file");
 }
 
 TEST_F(Rewrite, APowerCutLeavesTheOldOrTheNewFile) {
-  disk.SetContents("/etc/x.conf", kOld);
-  config.SetConfPath("/etc/x.conf");
-  ASSERT_TRUE(RewriteConfFile(config, disk));
-  EXPECT_EQ(disk.Contents("/etc/x.conf"), kNew);
+  disk_.SetContents("/etc/x.conf", kOld);
+  config_.SetConfPath("/etc/x.conf");
+  ASSERT_TRUE(RewriteConfFile(config_, disk_));
+  EXPECT_EQ(disk_.Contents("/etc/x.conf"), kNew);
   using Data = sim::PowerCut::Data;
   using Names = sim::PowerCut::Names;
   bool old_seen = false;
-  for (size_t n = 0; n <= disk.operations(); ++n) {
+  for (size_t n = 0; n <= disk_.operations(); ++n) {
     for (const Data data : {Data::kDropUnsynced, Data::kKeepAll, Data::kRandomPages}) {
       for (const Names names : {Names::kDropUnsynced, Names::kKeepAll, Names::kRandomSubset}) {
-        const auto after = disk.AfterPowerCut({.operation = n, .data = data, .names = names});
+        const auto after = disk_.AfterPowerCut({.operation = n, .data = data, .names = names});
         const auto text = after->Contents("/etc/x.conf");
         ASSERT_TRUE(text == kOld || text == kNew) << "operation " << n;
         old_seen |= text == kOld;
-        EXPECT_TRUE(n < disk.operations() || text == kNew);
+        EXPECT_TRUE(n < disk_.operations() || text == kNew);
       }
     }
   }
@@ -156,9 +156,9 @@ TEST_F(Rewrite, AnyFailureLeavesTheOldFile) {
   for (uint64_t nth = 1;; ++nth) {
     sim::SimulatedFileSystem faulty;
     faulty.SetContents("/etc/x.conf", kOld);
-    config.SetConfPath("/etc/x.conf");
+    config_.SetConfPath("/etc/x.conf");
     faulty.FailAt({.nth = nth, .code = ErrorCode::kNoSpace});
-    const Status status = RewriteConfFile(config, faulty);
+    const Status status = RewriteConfFile(config_, faulty);
     if (status) break;
     ++failures;
     EXPECT_THAT(status.error().message, HasSubstr("ERR Rewriting config file: "));
@@ -166,17 +166,17 @@ TEST_F(Rewrite, AnyFailureLeavesTheOldFile) {
     // After the rename, only the sync of the directory can fail.
     EXPECT_TRUE(text == kOld || text == kNew);
     faulty.ClearFaults();
-    ASSERT_TRUE(RewriteConfFile(config, faulty));
+    ASSERT_TRUE(RewriteConfFile(config_, faulty));
     EXPECT_EQ(faulty.Contents("/etc/x.conf"), kNew);
   }
   EXPECT_GT(failures, 5u);
 }
 
 TEST_F(Rewrite, WritesAFileThatWasRemoved) {
-  disk.SetContents("/etc/other", "");
-  config.SetConfPath("/etc/x.conf");
-  ASSERT_TRUE(RewriteConfFile(config, disk));
-  EXPECT_THAT(*disk.Contents("/etc/x.conf"), HasSubstr("maxmemory 200mb\n"));
+  disk_.SetContents("/etc/other", "");
+  config_.SetConfPath("/etc/x.conf");
+  ASSERT_TRUE(RewriteConfFile(config_, disk_));
+  EXPECT_THAT(*disk_.Contents("/etc/x.conf"), HasSubstr("maxmemory 200mb\n"));
 }
 
 }  // namespace

@@ -172,6 +172,8 @@ class LogWriter {
   bool Stale() const;
   bool HalfFull() const { return ring_.RetainedBytes() > ring_.bound() / 2; }
   bool SyncDue() const;
+  void AwaitGroup();
+  void SyncGroup();
   void TryRecover();
   std::chrono::nanoseconds SyncTimeout() const;
   int64_t Now() const { return options_.environment.clock->MonotonicNs(); }
@@ -191,6 +193,10 @@ class LogWriter {
 
   // Of the sync thread.
   int64_t last_sync_ns_ = 0;
+  uint64_t group_bytes_ = 0;   // that the last sync covered,
+  uint64_t group_frames_ = 0;  // in so many frames,
+  int64_t group_sync_ns_ = 0;  // and what it took
+  uint64_t synced_frames_ = 0;
   int64_t next_try_ns_ = 0;
   int64_t backoff_ns_ = 0;
 

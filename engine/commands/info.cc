@@ -50,10 +50,12 @@ void AppendSection(const InfoSection& section, const InfoView& view, std::string
 
 void Info(CommandContext& ctx) {
   const auto names = ctx.args.subspan(1);
-  const InfoView view = CollectInfo(ctx);
+  InfoView view = CollectInfo(ctx);
   std::string text;
   for (const InfoSection& section : Sections()) {
-    if (Wanted(section, names)) AppendSection(section, view, text);
+    if (!Wanted(section, names)) continue;
+    if (section.lines == AppendKeyspaceLines) CollectAverageTtls(ctx, view);
+    AppendSection(section, view, text);
   }
   ctx.reply.Verbatim("txt", text);
 }

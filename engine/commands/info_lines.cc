@@ -83,8 +83,8 @@ void AppendKeyspaceLines(const InfoView& view, std::string& out) {
   for (size_t i = 0; i < view.databases.size(); ++i) {
     const auto& database = view.databases[i];
     if (database.keys == 0 && database.expiring == 0) continue;
-    fmt::format_to(std::back_inserter(out), "db{}:keys={},expires={},avg_ttl=0\r\n", i,
-                   database.keys, database.expiring);
+    fmt::format_to(std::back_inserter(out), "db{}:keys={},expires={},avg_ttl={}\r\n", i,
+                   database.keys, database.expiring, view.average_ttls_ms[i]);
   }
 }
 

@@ -51,6 +51,15 @@ InfoView CollectInfo(CommandContext& ctx) {
   return view;
 }
 
+void CollectAverageTtls(CommandContext& ctx, InfoView& view) {
+  view.average_ttls_ms.assign(view.databases.size(), 0);
+  for (size_t i = 0; i < view.databases.size(); ++i) {
+    if (view.databases[i].expiring == 0) continue;
+    view.average_ttls_ms[i] =
+        ctx.services.keyspace->AverageTtlMs(ctx.locks, static_cast<int>(i), ctx.now_ms);
+  }
+}
+
 uint64_t UsedBytes(Services& services, keyspace::LockedShards& locks) {
   uint64_t bytes = services.keyspace->AllocatedBytes(locks);
   if (services.host != nullptr) {

@@ -25,6 +25,7 @@ struct InfoView {
   Statistics::Rates rates;
   keyspace::ShardCounters counters;
   std::vector<keyspace::Keyspace::DatabaseSize> databases;
+  std::vector<int64_t> average_ttls_ms;  // by database; only for INFO's Keyspace section
   uint64_t keyspace_bytes = 0;
   uint64_t used_bytes = 0;
   uint64_t peak_bytes = 0;
@@ -50,6 +51,8 @@ struct InfoView {
 
 // Locks each shard in turn, unless the command holds it already.
 InfoView CollectInfo(CommandContext& ctx);
+// Fills in average_ttls_ms. The same about locks.
+void CollectAverageTtls(CommandContext& ctx, InfoView& view);
 // used_memory; notes the peak. The same about locks.
 uint64_t UsedBytes(Services& services, keyspace::LockedShards& locks);
 

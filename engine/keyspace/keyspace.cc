@@ -1,5 +1,6 @@
 #include "engine/keyspace/keyspace.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "engine/keyspace/cut_walk.h"
@@ -56,6 +57,25 @@ Keyspace::DatabaseSize Keyspace::SizeOf(LockedShards& locks, int database) {
     });
   }
   return sum;
+}
+
+int64_t Keyspace::AverageTtlMs(LockedShards& locks, int database, UnixMs now_ms) {
+  constexpr size_t kPerShard = 32;  // a hash decides which entries come first: as good as random
+  constexpr int64_t kLongestMs = int64_t{1} << 42;  // over 100 years: the sum stays in its bits
+  int64_t sum_ms = 0;
+  int64_t sampled = 0;
+  for (Shard& shard : shards()) {
+    locks.With(shard, [&](Shard& locked) {
+      const memtable::Table* table = locked.table(database);
+      if (table == nullptr || table->expiring() == 0) return;
+      table->Scan(0, kPerShard, [&](const memtable::Entry& entry) {
+        if (!entry.Has(memtable::kHasExpiry)) return;
+        sum_ms += std::clamp<int64_t>(entry.expiry_ms() - now_ms, 0, kLongestMs);
+        ++sampled;
+      });
+    });
+  }
+  return sampled == 0 ? 0 : sum_ms / sampled;
 }
 
 ShardCounters Keyspace::Counters(LockedShards& locks) {

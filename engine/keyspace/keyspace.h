@@ -67,6 +67,9 @@ class Keyspace {
     uint64_t expiring = 0;
   };
   DatabaseSize SizeOf(LockedShards& locks, int database);
+  // How long keys with a TTL have to live, from a sample of at most 32 entries of each shard; 0 if
+  // it has none.
+  int64_t AverageTtlMs(LockedShards& locks, int database, UnixMs now_ms);
   ShardCounters Counters(LockedShards& locks);
   void ResetCounters(LockedShards& locks);
   uint64_t AllocatedBytes(LockedShards& locks);

@@ -52,8 +52,15 @@ class IoThread final : private aof::WatermarkListener {
   void RequestPush(uint64_t session_id, std::string bytes, uint64_t log_position);
   size_t connections() const { return connection_count_.load(std::memory_order_relaxed); }
 
-  void CountInput(uint64_t bytes) { executor_->statistics().net_input_bytes.Add(bytes); }
-  void CountOutput(uint64_t bytes) { executor_->statistics().net_output_bytes.Add(bytes); }
+  // What one call of recv or send moved.
+  void CountInput(uint64_t bytes) {
+    executor_->statistics().reads.Add(1);
+    executor_->statistics().net_input_bytes.Add(bytes);
+  }
+  void CountOutput(uint64_t bytes) {
+    executor_->statistics().writes.Add(1);
+    executor_->statistics().net_output_bytes.Add(bytes);
+  }
 
  private:
   static constexpr size_t kBatch = Executor::kMaxBatch;

@@ -122,6 +122,7 @@ bool Server::RefusedAtTheDoor(int fd, const ConnectionAddresses& addresses) {
   } else {
     return false;
   }
+  store_.statistics().rejected_connections.fetch_add(1, std::memory_order_relaxed);
   // Best effort, as in Redis: the socket is new, so this fits its buffer.
   static_cast<void>(::send(fd, refusal.data(), refusal.size(), MSG_NOSIGNAL));
   ::close(fd);

@@ -11,8 +11,9 @@ with its reason; any other difference is printed and the exit status is 1.
 import argparse
 import re
 import sys
+import time
 
-from resp import Client
+from resp import Client, ConnectionLost
 from server_process import (REDIS_SERVER, ServerProcess, add_server_argument, logged, memory_only,
                             server_under_test)
 
@@ -157,6 +158,56 @@ class Test:
         return self.failures
 
 
+CLIENTS_ALLOWED, CLIENTS_TRIED, TTL_S = 4, 9, 1000
+
+
+def figures(port):
+    """Fields that count what the server does, as this use of it leaves them."""
+    with Client(port) as client:
+        client.must("FLUSHALL")
+        client.must("CONFIG", "RESETSTAT")
+        client.must("CONFIG", "SET", "maxclients", CLIENTS_ALLOWED)
+        others = [Client(port) for _ in range(CLIENTS_TRIED)]
+        for other in others:
+            try:
+                other.command("PING")
+            except (ConnectionLost, OSError):
+                pass  # the refusal was read, or lost with the connection
+        for other in others:
+            other.close()
+        client.must("CONFIG", "SET", "maxclients", 10000)
+        for i in range(3000):
+            client.must("SET", "ttl:%d" % i, "x", "EX", TTL_S)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:  # rates and Redis's average are taken now and then
+            fields = dict(pair for section in sections_of(info(client, "everything")).values()
+                          for pair in section)
+            ttl_ms = int(fields["db0"].partition("avg_ttl=")[2])
+            if int(fields["instantaneous_ops_per_sec"]) > 0 and ttl_ms > 0:
+                break
+            client.must("PING")
+            time.sleep(0.02)
+        return fields, ttl_ms
+
+
+def wrong_figures(port, label):
+    fields, ttl_ms = figures(port)
+    least = {"rejected_connections": CLIENTS_TRIED - CLIENTS_ALLOWED + 1,
+             "total_connections_received": CLIENTS_ALLOWED - 1, "total_reads_processed": 3000,
+             "total_writes_processed": 3000, "total_net_input_bytes": 3000 * 30,
+             "total_net_output_bytes": 3000 * 5, "total_commands_processed": 3000,
+             "instantaneous_ops_per_sec": 1, "mem_clients_normal": 1000}
+    wrong = ["%s: %s is %s, at least %d expected" % (label, name, fields[name], bound)
+             for name, bound in least.items() if int(fields[name]) < bound]
+    if int(fields["rejected_connections"]) > least["rejected_connections"]:
+        wrong.append("%s: rejected_connections is %s" % (label, fields["rejected_connections"]))
+    if float(fields["instantaneous_input_kbps"]) <= 0:
+        wrong.append("%s: instantaneous_input_kbps is 0" % label)
+    if not (TTL_S - 60) * 1000 <= ttl_ms <= TTL_S * 1000:
+        wrong.append("%s: avg_ttl is %d" % (label, ttl_ms))
+    return wrong
+
+
 class Altered:
     """A client whose replies to INFO and MEMORY STATS are changed, for the self-test."""
 
@@ -185,7 +236,14 @@ PLANTED = [
 def compare(path, label, flags, wrap=lambda client: client):
     with ServerProcess(REDIS_SERVER, flags) as redis, ServerProcess(path, flags) as ours:
         with Client(redis.port) as first, Client(ours.port) as second:
-            return ["[%s] %s" % (label, failure) for failure in Test(first, wrap(second)).run()]
+            failures = Test(first, wrap(second)).run()
+    return ["[%s] %s" % (label, failure) for failure in failures]
+
+
+def compare_figures(path):
+    flags = memory_only(path)
+    with ServerProcess(REDIS_SERVER, flags) as redis, ServerProcess(path, flags) as ours:
+        return wrong_figures(redis.port, "redis") + wrong_figures(ours.port, "ours")
 
 
 def self_test():
@@ -209,7 +267,7 @@ def main():
         return self_test()
     path = server_under_test(arguments)
     failures = compare(path, "log off", memory_only(path)) + \
-        compare(path, "log on", logged("everysec"))
+        compare(path, "log on", logged("everysec")) + compare_figures(path)
     for failure in failures:
         print(failure)
     print("%d differences" % len(failures))

@@ -63,7 +63,7 @@ TEST_F(ServerTest, InfoCounts) {
   Run("GET");
   EXPECT_EQ(Info("keyspace_hits"), "1");
   EXPECT_EQ(Info("keyspace_misses"), "1");
-  EXPECT_EQ(Info("db0"), "keys=2,expires=1,avg_ttl=0");
+  EXPECT_EQ(Info("db0"), "keys=2,expires=1,avg_ttl=100000");
   EXPECT_EQ(Info("errorstat_ERR"), "count=1");
   EXPECT_EQ(Info("role"), "master");
   EXPECT_EQ(Info("run_id").size(), 40u);
@@ -75,7 +75,21 @@ TEST_F(ServerTest, InfoCounts) {
   EXPECT_EQ(Info("keyspace_hits"), "0");
   EXPECT_EQ(Info("cmdstat_get"), "no such field");
   EXPECT_EQ(Info("errorstat_ERR"), "no such field");
-  EXPECT_EQ(Info("db0"), "keys=2,expires=1,avg_ttl=0");
+  EXPECT_EQ(Info("db0"), "keys=2,expires=1,avg_ttl=100000");
+}
+
+TEST_F(ServerTest, AverageTtl) {
+  for (int i = 0; i < 100; ++i) Run("SET k" + std::to_string(i) + " v EX 100");
+  for (int i = 0; i < 100; ++i) Run("SET l" + std::to_string(i) + " v EX 300");
+  Run("SET stays v");
+  EXPECT_EQ(Info("db0"), "keys=201,expires=200,avg_ttl=200000");
+  AdvanceMs(1000);
+  EXPECT_EQ(Info("db0"), "keys=201,expires=200,avg_ttl=199000");
+  Run("FLUSHALL");
+  Run("SET far v PXAT 9223372036854775807");
+  EXPECT_EQ(Info("db0"), "keys=1,expires=1,avg_ttl=4398046511104") << "bounded, or sums overflow";
+  Run("PERSIST far");
+  EXPECT_EQ(Info("db0"), "keys=1,expires=0,avg_ttl=0");
 }
 
 TEST_F(ServerTest, InfoSections) {

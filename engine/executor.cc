@@ -38,7 +38,6 @@ Executor::Executor(Store& store)
       statistics_(store.statistics().NewThread()),
       cycles_(store.clock()),
       random_(store.random().NextRandom()) {
-  if (aof::LogWriter* log = store.log_writer()) slot_ = &log->BorrowSlot();
   BeginTurn();
 }
 
@@ -48,6 +47,8 @@ Executor::~Executor() {
 }
 
 void Executor::BeginTurn() {
+  if (loading_) [[unlikely]]
+    LookForLog();
   now_ms_ = store_.clock().NowMs();
   last_ticks_ = cycles_.Ticks();
 }
@@ -61,6 +62,13 @@ void Executor::GiveBackLongBuffers() {
   }
   if (args_.capacity() > kKeptArguments) std::vector<std::string_view>().swap(args_);
   group_.GiveBackLongBuffers();
+}
+
+// Between turns: a command that writes must not find the store loaded and its executor without log.
+void Executor::LookForLog() {
+  loading_ = store_.loading();
+  if (loading_) return;
+  if (aof::LogWriter* log = store_.log_writer()) slot_ = &log->BorrowSlot();
 }
 
 void Executor::EndTurn() {

@@ -55,7 +55,7 @@ class Executor {
   // first-level cache.
   static constexpr size_t kMaxBatch = 32;
 
-  // Takes the time for all commands of this turn.
+  // Takes the time for all commands of this turn, and whether the store still loads.
   void BeginTurn();
   void Prepare(const commands::Session& session, PreparedCommand& command);
   void Prefetch(std::span<const PreparedCommand> batch);
@@ -80,6 +80,7 @@ class Executor {
 
  private:
   Outcome ExecuteFor(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
+  void LookForLog();
   void PrefetchKeys(std::span<const PreparedCommand> batch);
   bool Refused(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
   static bool HasNow(const commands::Session& session, const commands::CommandEntry& entry,
@@ -122,6 +123,7 @@ class Executor {
   // Where the command under way began: one reading of the counter ends one and begins the next.
   uint64_t last_ticks_ = 0;
   std::unique_ptr<commands::Session> replay_session_;  // made when needed
+  bool loading_ = true;  // as of this turn's beginning: no slot yet, nothing may be logged
   aof::LogSlot* slot_ = nullptr;
   bool appended_ = false;  // in this turn
   GroupBuffer group_;

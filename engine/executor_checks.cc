@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/commands/clients.h"
+#include "engine/commands/persistence.h"
 #include "engine/executor.h"
 #include "engine/store.h"
 
@@ -105,8 +106,8 @@ bool Executor::Refused(Session& session, const PreparedCommand& command, ReplySi
     Reject(session, command, reply, store_.RefusalText());
     return true;
   }
-  if (store_.loading() && !entry->Has(commands::kLoading)) [[unlikely]] {
-    Reject(session, command, reply, "LOADING Redis is loading the dataset in memory");
+  if (loading_ && !entry->Has(commands::kLoading)) [[unlikely]] {
+    Reject(session, command, reply, commands::kLoadingText);
     return true;
   }
   return false;

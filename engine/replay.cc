@@ -136,6 +136,8 @@ Status ReplayLog(Store& store, aof::LogReader& reader, const ReplayOptions& opti
     if (!HF_TRY(reader.Next(*batch))) break;
     HF_TRY_STATUS(dealer.Deal(batch));
     if (options.progress == nullptr) continue;
+    if (options.progress->cancelled.load(std::memory_order_relaxed))
+      return MakeError(ErrorCode::kUnavailable, "cancelled: the log was not read to its end");
     if (!batch->frames.empty())
       options.progress->newest_ms.store(batch->frames.back().unix_ms, std::memory_order_relaxed);
     options.progress->bytes.store(reader.bytes_read(), std::memory_order_relaxed);

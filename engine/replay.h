@@ -25,7 +25,8 @@ struct PreparedCommand;
 struct ReplayProgress {
   std::atomic<uint64_t> bytes{0};
   std::atomic<uint64_t> commands{0};
-  std::atomic<int64_t> newest_ms{0};  // when the newest frame was written; 0: not known
+  std::atomic<int64_t> newest_ms{0};   // when the newest frame was written; 0: not known
+  std::atomic<bool> cancelled{false};  // set by whoever wants the replay to end
 };
 
 struct ReplayOptions {
@@ -33,7 +34,7 @@ struct ReplayOptions {
   ReplayProgress* progress = nullptr;
 };
 
-// Reads until the reader ends; its verdict is the caller's to judge.
+// Reads until the reader ends; its verdict is the caller's to judge. kUnavailable if cancelled.
 Status ReplayLog(Store& store, aof::LogReader& reader, const ReplayOptions& options);
 
 // Finds the command's row and, for the common ones, its key. kUnsupported, naming file and offset,

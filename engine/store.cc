@@ -33,6 +33,12 @@ std::string RandomHex(RandomSource& random) {
 Store::Store(const StoreParts& parts) : parts_(parts), statistics_(table_.entry_count()) {}
 
 Result<std::unique_ptr<Store>> Store::Open(const StoreParts& parts) {
+  std::unique_ptr<Store> store = HF_TRY(Create(parts));
+  HF_TRY_STATUS(store->Recover());
+  return store;
+}
+
+Result<std::unique_ptr<Store>> Store::Create(const StoreParts& parts) {
   std::unique_ptr<Store> store(new Store(parts));
   store->log_ = std::make_unique<StoreLog>(*store);
   store->host_ = std::make_unique<ProcessHost>(*store);
@@ -51,13 +57,23 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreParts& parts) {
                       .file_system = parts.file_system,
                       .started_ms = parts.clock->NowMs(),
                       .run_id = RandomHex(*parts.random)};
-  HF_TRY_STATUS(store->log_->Recover());
   store->expire_cycle_ = std::make_unique<ExpireCycle>(*store);
   store->services_.active_expire = &store->expire_cycle_->active();
-  store->expire_cycle_->Start();
-  store->FollowConfig();
+  store->loading_.store(true, std::memory_order_release);
   return store;
 }
+
+Status Store::Recover() {
+  HF_CHECK(loading());
+  expire_cycle_->Start();  // figures for INFO; it deletes nothing while loading
+  FollowConfig();
+  HF_TRY_STATUS(log_->Recover());
+  loading_.store(false, std::memory_order_release);
+  log_->LogPolicyChanged();  // it may have changed after the log was opened
+  return {};
+}
+
+void Store::CancelRecovery() { log_->CancelRecovery(); }
 
 void Store::FollowConfig() {
   subscriptions_.push_back(config().OnChange({"appendfsync"}, [this](const config::Config&) {
@@ -78,22 +94,24 @@ Status Store::Close() {
 }
 
 void Store::FlushTurn() {
-  if (log_writer_ != nullptr) log_writer_->FlushTurn();
+  if (aof::LogWriter* log = log_writer()) log->FlushTurn();
 }
 
 bool Store::LogAdmits() const {
-  if (log_writer_ == nullptr) return true;
-  return log_writer_->Admits() && !log_->Congested();
+  const aof::LogWriter* log = log_writer();
+  return log == nullptr || (log->Admits() && !log_->Congested());
 }
 
 bool Store::WritesRefused(bool frees) const {
-  if (log_writer_ == nullptr || log_writer_->Admits()) [[likely]]
+  const aof::LogWriter* log = log_writer();
+  if (log == nullptr || log->Admits()) [[likely]]
     return false;
-  return log_writer_->Admission(frees) == aof::AdmissionState::kRefused;
+  return log->Admission(frees) == aof::AdmissionState::kRefused;
 }
 
 std::string Store::RefusalText() const {
-  return log_writer_ != nullptr ? log_writer_->RefusalReason() : std::string();
+  const aof::LogWriter* log = log_writer();
+  return log != nullptr ? log->RefusalReason() : std::string();
 }
 
 void Store::WaitUntilAdmitted() {
@@ -102,25 +120,28 @@ void Store::WaitUntilAdmitted() {
 }
 
 Status Store::WaitForLog(uint64_t position) {
-  if (log_writer_ == nullptr || log_writer_->covered() >= position) return {};
-  return log_writer_->WaitFor(position);
+  aof::LogWriter* log = log_writer();
+  if (log == nullptr || log->covered() >= position) return {};
+  return log->WaitFor(position);
 }
 
 uint64_t Store::LogCovered() const {
-  return log_writer_ != nullptr ? log_writer_->covered() : UINT64_MAX;
+  const aof::LogWriter* log = log_writer();
+  return log != nullptr ? log->covered() : UINT64_MAX;
 }
 
 void Store::AddLogListener(aof::WatermarkListener& listener) {
-  if (log_writer_ != nullptr) log_writer_->AddListener(listener);
+  if (aof::LogWriter* log = log_writer()) log->AddListener(listener);
 }
 
 void Store::RemoveLogListener(aof::WatermarkListener& listener) {
-  if (log_writer_ != nullptr) log_writer_->RemoveListener(listener);
+  if (aof::LogWriter* log = log_writer()) log->RemoveListener(listener);
 }
 
 bool Store::ParkOnLog(aof::WatermarkListener& listener, uint64_t position) {
-  HF_CHECK(log_writer_ != nullptr);
-  return log_writer_->Park(listener, position);
+  aof::LogWriter* log = log_writer();
+  HF_CHECK(log != nullptr);
+  return log->Park(listener, position);
 }
 
 void Store::SampleFigures() {

@@ -46,6 +46,13 @@ class Store {
  public:
   // Recovers what the data directory holds (configuration "dir", "appendonly", ...), then serves.
   static Result<std::unique_ptr<Store>> Open(const StoreParts& parts);
+  // The same in two steps, for a server that answers while it loads. Create locks and looks at the
+  // data directory. Executors may run from then on: until Recover has returned they refuse all but
+  // the commands with the flag `loading`. An error of Recover leaves nothing but to end.
+  static Result<std::unique_ptr<Store>> Create(const StoreParts& parts);
+  Status Recover();
+  // Makes a Recover that still reads return kUnavailable soon, with no file touched. Any thread.
+  void CancelRecovery();
   // Syncs and closes the log. Executors and sessions are gone by now.
   ~Store();
   Status Close();
@@ -65,8 +72,10 @@ class Store {
   size_t replay_workers() const { return parts_.replay_workers; }
 
   // Null when the log is off.
-  aof::LogWriter* log_writer() const { return log_writer_; }
-  void set_log_writer(aof::LogWriter* writer) { log_writer_ = writer; }
+  aof::LogWriter* log_writer() const { return log_writer_.load(std::memory_order_acquire); }
+  void set_log_writer(aof::LogWriter* writer) {
+    log_writer_.store(writer, std::memory_order_release);
+  }
   // By an executing thread at the end of a turn.
   void FlushTurn();
   // False: writes wait for a while (the backlog is full, a rewrite cannot keep up).
@@ -85,8 +94,8 @@ class Store {
   void RemoveLogListener(aof::WatermarkListener& listener);
   // See aof::Watermark::Park. The log is on.
   bool ParkOnLog(aof::WatermarkListener& listener, uint64_t position);
-  bool loading() const { return loading_.load(std::memory_order_relaxed); }
-  void set_loading(bool loading) { loading_.store(loading, std::memory_order_relaxed); }
+  // Once false, log_writer() is what it stays. An Executor asks once a turn, and goes by that.
+  bool loading() const { return loading_.load(std::memory_order_acquire); }
 
   // Rates and the memory peak, for INFO; the background thread calls it every 100 ms or oftener.
   void SampleFigures();
@@ -110,7 +119,7 @@ class Store {
   commands::Clients clients_;
   std::unique_ptr<keyspace::Keyspace> keyspace_;
   std::unique_ptr<StoreLog> log_;
-  aof::LogWriter* log_writer_ = nullptr;
+  std::atomic<aof::LogWriter*> log_writer_{nullptr};
   std::unique_ptr<ProcessHost> host_;
   std::unique_ptr<ExpireCycle> expire_cycle_;
   std::vector<config::Subscription> subscriptions_;

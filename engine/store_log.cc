@@ -123,8 +123,8 @@ Result<memtable::HashSeed> StoreLog::OpenDirectory() {
 
 Status StoreLog::Recover() {
   if (catalog_ == nullptr) return {};
-  store_.set_loading(true);
   load_started_ms_ = store_.clock().NowMs();
+  load_total_bytes_ = LogBytes();
   aof::LogEnd end;
   if (!location_->sources.empty()) HF_TRY_STATUS(ReplayAndCut(end));
   HF_TRY_STATUS(aof::RemoveTemporaryFiles(store_.file_system(), LogDirectory(),
@@ -135,9 +135,20 @@ Status StoreLog::Recover() {
                                            store_.config().Text("appendfilename"),
                                            catalog_->manifest()));
   HF_TRY_STATUS(OpenWriter(end));
-  store_.set_loading(false);
   maintenance_ = std::thread([this] { RunMaintenance(); });
   return {};
+}
+
+// For the progress that INFO shows: a file that cannot be read counts for nothing, its reader will
+// say why.
+uint64_t StoreLog::LogBytes() const {
+  uint64_t bytes = 0;
+  for (const aof::LogSource& source : location_->sources) {
+    const auto file = store_.file_system().Open(source.path, {});
+    if (!file) continue;
+    if (const Result<uint64_t> size = (*file)->Size()) bytes += *size;
+  }
+  return bytes;
 }
 
 Status StoreLog::ReplayAndCut(aof::LogEnd& end) {

@@ -39,6 +39,8 @@ class StoreLog final : public commands::Persistence {
   // directory and returns the data set's hash seed (a fresh one without a directory).
   Result<memtable::HashSeed> OpenDirectory();
   Status Recover();
+  // Any thread: a Recover under way returns kUnavailable, if it still reads.
+  void CancelRecovery() { progress_.cancelled.store(true, std::memory_order_relaxed); }
   // Nobody appends any more. Ends the rewrite, writes and syncs everything.
   Status Close();
 
@@ -63,6 +65,7 @@ class StoreLog final : public commands::Persistence {
   Status LockDirectory();
   Status ReadLocation();
   Status AdoptSingleFile();
+  uint64_t LogBytes() const;
   Status ReplayAndCut(aof::LogEnd& end);
   void WarnAboutClock();
   Status OpenWriter(const aof::LogEnd& end);

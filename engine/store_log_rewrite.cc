@@ -111,9 +111,10 @@ Result<std::string> StoreLog::StartRewrite() {
 commands::LogFigures StoreLog::Log() const {
   commands::LogFigures figures;
   figures.changes_since_save = store_.statistics().Sum().changes;
-  if (writer_ == nullptr) return figures;
-  const aof::LogStats stats = writer_->Stats();
+  const aof::LogWriter* writer = store_.log_writer();
+  if (writer == nullptr) return figures;
   figures.enabled = true;
+  const aof::LogStats stats = writer->Stats();
   figures.last_write_ok = stats.last_write_ok;
   figures.current_bytes = stats.current_bytes;
   figures.base_bytes = stats.base_bytes;
@@ -141,16 +142,17 @@ commands::LoadFigures StoreLog::Load() const {
 }
 
 void StoreLog::LogPolicyChanged() {
-  if (writer_ != nullptr) writer_->SetPolicy(Policy());
+  if (aof::LogWriter* writer = store_.log_writer()) writer->SetPolicy(Policy());
 }
 
 Status StoreLog::SetLogEnabled(bool enabled) {
-  if (enabled == (writer_ != nullptr)) return {};
+  if (enabled == (store_.log_writer() != nullptr)) return {};
   return MakeError(ErrorCode::kUnsupported, "appendonly can be changed at start only");
 }
 
 // Under the gate everything logged so far is written, the keyspace emptied and read back.
 Status StoreLog::Reload() {
+  if (store_.loading()) return MakeError(ErrorCode::kUnavailable, commands::kLoadingText);
   if (writer_ == nullptr)
     return MakeError(ErrorCode::kUnavailable, "ERR there is no log to load from");
   FileSystem& files = store_.file_system();

@@ -4,12 +4,14 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <iterator>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "aof/posix_file_system.h"
@@ -91,15 +93,52 @@ int Fail(ServerLog& log, const holdfast::Error& error) {
   return 1;
 }
 
+// Reads the log beside the serving threads, and ends them if it cannot be read.
+class Recovery {
+ public:
+  Recovery(holdfast::Store& store, holdfast::server::Server& server, ServerLog& log)
+      : store_(store), thread_([this, &server, &log] {
+          recovered_ = store_.Recover();
+          done_.store(true);
+          if (recovered_) {
+            log.Write(LogLevel::kNotice, "Ready to accept connections");
+          } else {
+            server.Stop();
+          }
+        }) {}
+  Recovery(const Recovery&) = delete;
+  Recovery& operator=(const Recovery&) = delete;
+  ~Recovery() { static_cast<void>(Finish()); }
+
+  // Nobody serves any more. Ok, too, if it was this that ended it: nothing of the log was touched.
+  holdfast::Status Finish() {
+    if (!thread_.joinable()) return recovered_;
+    const bool ends_it = !done_.load();
+    store_.CancelRecovery();
+    thread_.join();
+    const bool cancelled =
+        !recovered_ && recovered_.error().code == holdfast::ErrorCode::kUnavailable;
+    if (ends_it && cancelled) recovered_ = {};
+    return recovered_;
+  }
+
+ private:
+  holdfast::Store& store_;
+  holdfast::Status recovered_;
+  std::atomic<bool> done_{false};
+  std::thread thread_;
+};
+
 int Serve(Config& config, holdfast::FileSystem& files, ServerLog& log) {
   holdfast::SystemClock clock;
   holdfast::SystemRandom random;
-  auto store = holdfast::Store::Open({.config = &config,
-                                      .clock = &clock,
-                                      .random = &random,
-                                      .file_system = &files,
-                                      .logger = &log});
+  auto store = holdfast::Store::Create({.config = &config,
+                                        .clock = &clock,
+                                        .random = &random,
+                                        .file_system = &files,
+                                        .logger = &log});
   if (!store) return Fail(log, store.error());
+  holdfast::Status recovered;
   {
     holdfast::server::Server server(**store, config, log);
     if (auto listening = server.Listen(); !listening) return Fail(log, listening.error());
@@ -109,12 +148,15 @@ int Serve(Config& config, holdfast::FileSystem& files, ServerLog& log) {
       return true;
     });
     WritePidFile(config, log);
-    log.Write(LogLevel::kNotice, "Ready to accept connections");
+    Recovery recovery(**store, server, log);
     server.Run();
+    recovered = recovery.Finish();
   }
-  if (auto closed = (*store)->Close(); !closed) return Fail(log, closed.error());
+  const auto closed = (*store)->Close();
   const std::string pid_file = config.Text("pidfile");
   if (!pid_file.empty()) ::unlink(pid_file.c_str());
+  if (!recovered) return Fail(log, recovered.error());
+  if (!closed) return Fail(log, closed.error());
   log.Write(LogLevel::kWarning, "Holdfast is now ready to exit, bye bye...");
   return 0;
 }

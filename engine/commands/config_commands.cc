@@ -2,6 +2,7 @@
 #include "engine/commands/arguments.h"
 #include "engine/commands/client_state.h"
 #include "engine/commands/clients.h"
+#include "engine/commands/persistence.h"
 #include "engine/commands/server_handlers.h"
 #include "engine/commands/statistics.h"
 #include "engine/config/conf_rewrite.h"
@@ -22,7 +23,10 @@ void ConfigSet(CommandContext& ctx) {
   std::vector<config::Setting> settings;
   for (size_t i = 2; i < ctx.args.size(); i += 2)
     settings.push_back({ctx.args[i], ctx.args[i + 1]});
-  const Status done = ctx.services.config->Set(settings, {.local_client = IsLocal(ctx.session)});
+  const Persistence* persistence = ctx.services.persistence;
+  const bool loading = persistence != nullptr && persistence->Load().loading;
+  const Status done = ctx.services.config->Set(
+      settings, {.local_client = IsLocal(ctx.session), .loading = loading});
   if (!done) return ctx.reply.Error(done.error().message);
   ctx.reply.Ok();
 }

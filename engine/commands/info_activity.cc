@@ -1,6 +1,8 @@
 // INFO's Persistence, Stats and Replication sections.
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "engine/commands/clients.h"
 #include "engine/commands/info_sections.h"
 #include "engine/config/config.h"
@@ -65,6 +67,14 @@ constexpr InfoField kLogFields[] = {
     {"aof_fsyncs", [](View v) { return Number(v.log.syncs); }},
 };
 
+// As Redis guesses it: what is left takes as long a byte as what is done.
+std::string SecondsLeft(View v) {
+  const int64_t elapsed_s = v.now_ms / 1000 - v.load.started_ms / 1000;
+  if (elapsed_s <= 0) return "1";
+  const uint64_t left = v.load.total_bytes - std::min(v.load.loaded_bytes, v.load.total_bytes);
+  return Number(static_cast<uint64_t>(elapsed_s) * left / (v.load.loaded_bytes + 1));
+}
+
 constexpr InfoField kLoadFields[] = {
     {"loading_start_time", [](View v) { return std::to_string(v.load.started_ms / 1000); }},
     {"loading_total_bytes", [](View v) { return Number(v.load.total_bytes); }},
@@ -74,6 +84,7 @@ constexpr InfoField kLoadFields[] = {
      [](View v) {
        return fmt::format("{:.2f}", Ratio(v.load.loaded_bytes, v.load.total_bytes) * 100);
      }},
+    {"loading_eta_seconds", SecondsLeft},
 };
 
 constexpr InfoField kStats[] = {
@@ -155,7 +166,9 @@ std::span<const InfoField> StatsFields() { return kStats; }
 std::span<const InfoField> ReplicationFields() { return kReplication; }
 
 void AppendPersistenceLines(const InfoView& view, std::string& out) {
-  if (view.log.enabled) AppendFields(kLogFields, view, out);
+  const bool has_log =
+      view.services->config->Bool("appendonly");  // as in Redis: also while loading
+  if (view.log.enabled || (view.load.loading && has_log)) AppendFields(kLogFields, view, out);
   if (view.load.loading) AppendFields(kLoadFields, view, out);
 }
 

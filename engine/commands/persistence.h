@@ -29,6 +29,9 @@ struct LogFigures {
   uint64_t changes_since_save = 0;
 };
 
+// What a command is told that cannot run before the log is read.
+inline constexpr char kLoadingText[] = "LOADING Redis is loading the dataset in memory";
+
 struct LoadFigures {
   bool loading = false;
   UnixMs started_ms = 0;

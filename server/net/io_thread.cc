@@ -33,11 +33,10 @@ IoThread::~IoThread() = default;
 
 void IoThread::Run() {
   executor_.emplace(store_);
-  store_.AddLogListener(*this);
   AwaitSockets();
   StartCron();
   context_.run();
-  store_.RemoveLogListener(*this);
+  if (following_) store_.RemoveLogListener(*this);
   while (!connections_.empty()) Drop(*connections_.begin()->second);
   executor_.reset();
 }
@@ -161,7 +160,15 @@ void IoThread::SendReplies(Connection& connection) {
   if (connection.OldestWait() == UINT64_MAX || connection.waiting) return;
   connection.waiting = true;
   waiting_.push_back(&connection);
+  FollowLog();
   if (!store_.ParkOnLog(*this, connection.OldestWait())) OnLogProgress();
+}
+
+// Not at the start: while the store loads there is no log yet.
+void IoThread::FollowLog() {
+  if (following_) return;
+  store_.AddLogListener(*this);
+  following_ = true;
 }
 
 // Comes from whichever thread moved the log's watermark.

@@ -70,6 +70,7 @@ class IoThread final : private aof::WatermarkListener {
     size_t offset;  // of the request in the connection's input
   };
 
+  void FollowLog();
   void AwaitSockets();
   void OnSockets();
   bool Turn();
@@ -110,6 +111,7 @@ class IoThread final : private aof::WatermarkListener {
   std::vector<Connection*> waiting_;  // have replies that wait for the log
   std::vector<Connection*> parked_;   // have a command that waits
   std::vector<Connection*> retrying_;
+  bool following_ = false;  // the log's listener
   std::atomic<bool> progress_posted_{false};
 };
 

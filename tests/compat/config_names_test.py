@@ -225,7 +225,7 @@ def last_line_of_failure(binary, folder, conf):
 def started_value(server, conf):
     name = conf.split("\n")[-1].split(" ")[0].strip("\"'") or "none"
     try:
-        server._wait_ready()
+        server.wait_ready()
     except Exception:  # the process has ended: it says why
         lines = [line for line in server.output().split("\n") if line.strip()]
         for number, line in enumerate(lines):
@@ -262,7 +262,7 @@ def rewritten(binary):
             server.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT,
                                               stdin=subprocess.DEVNULL, cwd=server.folder)
         try:
-            server._wait_ready()
+            server.wait_ready()
             with server.connect() as client:
                 client.must("CONFIG", "SET", *REWRITE_SETS)
                 client.must("CONFIG", "REWRITE")

@@ -102,16 +102,20 @@ class ServerProcess:
     def start(self):
         """Starts it (again, on the same folder) and waits until it answers PING."""
         for attempt in range(5):
-            self.port = free_port()
-            self._spawn()
+            self.launch()
             try:
-                self._wait_ready()
+                self.wait_ready()
                 return self
             except ServerFailed:
                 self.kill()
                 if attempt == 4 or "in use" not in self.output().lower():
                     raise
         return self
+
+    def launch(self):
+        """Starts it and does not wait: it may still be loading."""
+        self.port = free_port()
+        self._spawn()
 
     def _spawn(self):
         command = self.wrapper + [self.binary, "--port", str(self.port), "--bind", "127.0.0.1",
@@ -121,7 +125,7 @@ class ServerProcess:
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT,
                                             stdin=subprocess.DEVNULL, cwd=self.folder)
 
-    def _wait_ready(self):
+    def wait_ready(self):
         deadline = time.monotonic() + self.ready_timeout_s
         while time.monotonic() < deadline:
             if self.process.poll() is not None:

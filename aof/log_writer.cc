@@ -238,10 +238,16 @@ Result<RotationPoint> LogWriter::FinishRotation() {
   std::unique_lock lock(progress_mutex_);
   progress_.wait(lock, [&] {
     outcome = files_.TakeRotation();
-    return outcome.has_value() || stopping_.load(std::memory_order_acquire);
+    return outcome.has_value() || rotations_abandoned_.load(std::memory_order_acquire) ||
+           stopping_.load(std::memory_order_acquire);
   });
   if (!outcome) return MakeError(ErrorCode::kUnavailable, "the log was closed");
   return *std::move(outcome);
+}
+
+void LogWriter::AbandonRotations() {
+  rotations_abandoned_.store(true, std::memory_order_release);
+  NotifyProgress();
 }
 
 void LogWriter::SetBase(uint64_t base_bytes, const RotationPoint& point) {

@@ -131,6 +131,8 @@ class LogWriter {
   // Blocks until the old file is durable to its end and the new one listed. An error: the log
   // failed meanwhile, the cut is void.
   Result<RotationPoint> FinishRotation();
+  // Any thread, before Close: FinishRotation waits no longer, as the disk may be dead for good.
+  void AbandonRotations();
   // A rewrite is complete: a base of that size replaces what lies before `point`.
   void SetBase(uint64_t base_bytes, const RotationPoint& point);
 
@@ -203,6 +205,7 @@ class LogWriter {
   std::mutex progress_mutex_;  // admission and rotation, for those who block on them
   std::condition_variable progress_;
 
+  std::atomic<bool> rotations_abandoned_{false};
   std::atomic<bool> stopping_{false};
   Wakeup writer_wakeup_;
   Wakeup sync_wakeup_;

@@ -20,6 +20,11 @@ std::string LogRewrite::PathOf(const std::string& name) const {
   return aof::JoinPath(environment_.directory, name);
 }
 
+void LogRewrite::Cancel() {
+  cancelled_.store(true, std::memory_order_relaxed);
+  environment_.writer->AbandonRotations();
+}
+
 Result<RewriteOutcome> LogRewrite::Run() {
   Store& store = *environment_.store;
   FileSystem& files = store.file_system();

@@ -48,8 +48,8 @@ class LogRewrite {
 
   // Start to end. After an error, as after kFlushed and kCancelled, the log is what it was.
   Result<RewriteOutcome> Run();
-  // Any thread: makes Run stop at its next step.
-  void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+  // Any thread, before the log is closed: makes Run stop at its next step.
+  void Cancel();
   uint64_t base_bytes() const { return base_.bytes(); }
 
  private:

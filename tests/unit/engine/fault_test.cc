@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <future>
 
 #include "tests/unit/engine/engine_fixture.h"
@@ -111,6 +112,28 @@ TEST(Fault, ADeadDiskRefusesWritesUntilItLives) {
     live = StateOf(*db);
   }
   EXPECT_EQ(StateOf(*MustOpen(disk)), live);
+}
+
+// Also while a rewrite waits for the log, which waits for the disk.
+TEST(Fault, AStoreOnADeadDiskCloses) {
+  sim::SimulatedFileSystem disk;
+  const auto db = MustOpen(disk, {{"appendfsync", "always"}});
+  {
+    const auto session = db->NewSession();
+    ASSERT_EQ(Execute(*session, "SET stable 1"), "OK");
+    disk.FailAt({.calls = sim::kRename, .nth = 1, .for_ever = true, .path_part = "manifest"});
+    ASSERT_FALSE(Execute(*session, Command{"BGREWRITEAOF"}).IsError());
+    ASSERT_TRUE(Eventually([&] {
+      return Persistence(*session, "aof_last_write_status") == "err" &&
+             Persistence(*session, "aof_rewrite_in_progress") == "1";
+    }));
+  }
+  auto closing = std::async(std::launch::async, [&] { return db->Close(); });
+  const bool closed = closing.wait_for(std::chrono::seconds(20)) == std::future_status::ready;
+  EXPECT_TRUE(closed);
+  disk.ClearFaults();
+  EXPECT_EQ(closing.get().has_value(), !closed);
+  EXPECT_EQ(Execute(*MustOpen(disk)->NewSession(), "GET stable"), "1");
 }
 
 TEST(Fault, AFailedRewriteLeavesTheLogAndIsTold) {

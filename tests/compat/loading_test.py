@@ -59,6 +59,10 @@ class Failed(Exception):
     """What was expected does not hold."""
 
 
+class TooSoon(Failed):
+    """The machine read the log before all was asked: it must be longer here."""
+
+
 def write_log(folder, commands):
     """A directory as Redis 7 writes it: `commands` SETs over KEYS keys; returns the last value."""
     os.makedirs(os.path.join(folder, "appendonlydir"))
@@ -134,7 +138,7 @@ def talk(binary, source):
         for index, conversation in enumerate(CONVERSATIONS):
             found[index] = raw_replies(loading.server.port, conversation)
         if not loading.is_loading():
-            raise Failed("the log was read before all was asked: give a larger --commands")
+            raise TooSoon("the log was read before all was asked")
         with Client(loading.server.port, timeout_s=30) as client:
             while True:
                 text = client.command("INFO", "persistence").decode()
@@ -189,7 +193,7 @@ def case_replies(binary, source, value):
     expected, reference_infos, _ = talk(REDIS_SERVER, source)
     refused = sum(reply == LOADING for replies in expected.values() for reply in replies)
     if refused < 20:
-        raise Failed("redis-server refused only %d commands: give a larger --commands" % refused)
+        raise TooSoon("redis-server refused only %d commands" % refused)
     found, infos, (after, size, last) = talk(binary, source)
     wrong = ["%s: redis %r, ours %r" % (CONVERSATIONS[i], expected[i], found[i])
              for i in expected if expected[i] != found[i]]
@@ -239,7 +243,7 @@ def case_terminated(binary, source, value):
     for ask in ("SIGTERM", "SHUTDOWN"):
         with Loading(binary, source) as loading:
             if not loading.is_loading():
-                raise Failed("the log was read at once: give a larger --commands")
+                raise TooSoon("the log was read at once")
             if ask == "SHUTDOWN":
                 with Client(loading.server.port, timeout_s=30) as client:
                     try:
@@ -260,8 +264,19 @@ def case_terminated(binary, source, value):
 
 
 def run_cases(binary, commands):
+    """What failed. A log that is too short for this machine is made longer, twice at most."""
+    for attempt in range(3):
+        failures, too_short = run_cases_once(binary, commands * 4 ** attempt)
+        if not too_short or not commands:
+            break
+        print("the log of %d commands is too short here" % (commands * 4 ** attempt), flush=True)
+    return failures
+
+
+def run_cases_once(binary, commands):
     source = tempfile.mkdtemp(prefix="holdfast-loading-source-")
     failures = []
+    too_short = False
     try:
         value = write_log(source, commands)
         for case in (case_replies, case_early_clients, case_terminated):
@@ -272,10 +287,11 @@ def run_cases(binary, commands):
                       flush=True)
             except (Failed, ServerFailed, ConnectionLost, OSError, AssertionError) as failed:
                 print("%-20s FAILED" % case.__name__[5:], flush=True)
+                too_short |= isinstance(failed, TooSoon)
                 failures.append("%s: %s" % (case.__name__[5:], failed))
     finally:
         shutil.rmtree(source, ignore_errors=True)
-    return failures
+    return failures, too_short
 
 
 def main():

@@ -99,18 +99,19 @@ Status LogFiles::WriteFrame(LogPosition end) {
   if (auto status = WriteTo(*segment, frame, synced_frame); !status) {
     return Fail(std::move(status).error(), true);
   }
+  frame_count_.fetch_add(1, std::memory_order_relaxed);
+  log_bytes_.fetch_add(segment->end() - size_before, std::memory_order_relaxed);
   {
     const std::lock_guard lock(state_mutex_);
     newest_.size = segment->end();
     newest_.frame = frame.number;
     newest_.position = end;
+    // Under the mutex: a sync that sees the mark must not be ahead of what counts as written.
+    written_.store(end, std::memory_order_seq_cst);
   }
-  frame_count_.fetch_add(1, std::memory_order_relaxed);
-  log_bytes_.fetch_add(segment->end() - size_before, std::memory_order_relaxed);
   if (segment->FilledAhead() < fill_reserve_ + fill_margin_ / 2) {
     wants_fill_.store(true, std::memory_order_relaxed);
   }
-  written_.store(end, std::memory_order_seq_cst);
   return {};
 }
 

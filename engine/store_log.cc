@@ -118,13 +118,14 @@ Result<memtable::HashSeed> StoreLog::OpenDirectory() {
     return memtable::HashSeed{store_.random().NextRandom(), store_.random().NextRandom()};
   HF_TRY_STATUS(LockDirectory());
   HF_TRY_STATUS(ReadLocation());
+  // Before anybody can ask how far loading is.
+  load_started_ms_ = store_.clock().NowMs();
+  load_total_bytes_ = LogBytes();
   return SeedOf(*location_->manifest.hash_key);
 }
 
 Status StoreLog::Recover() {
   if (catalog_ == nullptr) return {};
-  load_started_ms_ = store_.clock().NowMs();
-  load_total_bytes_ = LogBytes();
   aof::LogEnd end;
   if (!location_->sources.empty()) HF_TRY_STATUS(ReplayAndCut(end));
   HF_TRY_STATUS(aof::RemoveTemporaryFiles(store_.file_system(), LogDirectory(),

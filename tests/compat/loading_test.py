@@ -50,7 +50,7 @@ CONVERSATIONS = [
     [["DEBUG", "SLEEP", "0"], ["DEBUG", "NOSUCH"]], [["SHUTDOWN", "NOSUCH"]],
     [["WATCH", "a", "b"], ["UNWATCH"]], [["MULTI"], ["ECHO", "x"], ["EXEC"]],
     [["MULTI"], ["SET", "a", "1"], ["EXEC"], ["DISCARD"]], [["MULTI"], ["PING"], ["DISCARD"]],
-    [["WATCH", "key:000000"], ["MULTI"], ["ECHO", "x"], ["CONFIG", "GET", "hz"], ["EXEC"]],
+    [["WATCH", "in no log"], ["MULTI"], ["ECHO", "x"], ["CONFIG", "GET", "hz"], ["EXEC"]],
     [["DISCARD"], ["EXEC"]],
 ]
 

@@ -88,7 +88,7 @@ void ClientSetInfo(CommandContext& ctx) {
   }
   {
     const std::lock_guard lock(shared.mutex);
-    (name ? shared.library_name : shared.library_version) = ctx.args[3];
+    (name ? shared.lib_name : shared.lib_version) = ctx.args[3];
   }
   ctx.reply.Ok();
 }

@@ -82,7 +82,7 @@ std::string ClientLine(Session& session, UnixMs now_ms) {
       sizeof(Session) + buffers.query + buffers.query_free + buffers.output + argument_bytes +
           queued_bytes,
       buffers.output > 0 ? "rw" : "r", last == nullptr ? "NULL" : last->spec->name, shared.user,
-      shared.protocol.load(std::memory_order_relaxed), shared.library_name, shared.library_version);
+      shared.protocol.load(std::memory_order_relaxed), shared.lib_name, shared.lib_version);
 }
 
 }  // namespace holdfast::commands

@@ -74,8 +74,8 @@ struct SharedSessionState {
   std::atomic<bool> blocked{false};  // parked: pause, full log, later cold keys
   mutable std::mutex mutex;
   std::string name;  // under mutex, as are the next
-  std::string library_name;
-  std::string library_version;
+  std::string lib_name;
+  std::string lib_version;
   std::string user = "default";
 
   std::string NameCopy() const {

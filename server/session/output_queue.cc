@@ -23,15 +23,21 @@ std::string_view Between(std::string_view bytes, uint64_t start, uint64_t from, 
 
 void OutputQueue::CloseText() {
   if (text_.empty()) return;
-  const uint64_t start = text_start_;
+  Piece& piece = pieces_.emplace_back();
+  piece.start = text_start_;
   text_start_ = end();
-  pieces_.push_back({.start = start, .text = std::move(text_), .block = {}, .part = {}});
-  text_ = {};
+  if (text_.size() < kPieceBytes / 2) {
+    // What stands between two long values takes no more than it needs: the buffer stays.
+    piece.text.assign(text_);
+    text_.clear();
+    return;
+  }
+  piece.text.swap(text_);
   text_.reserve(kPieceBytes + kSlackBytes);
 }
 
 void OutputQueue::AppendBlock(BlockRef block, std::string_view bytes) {
-  HF_CHECK(block && bytes.data() >= block->data());
+  HF_CHECK(block && !bytes.empty() && bytes.data() >= block->data());
   HF_CHECK(bytes.data() + bytes.size() <= block->data() + block->size);
   CloseText();
   const uint64_t start = text_start_;

@@ -22,7 +22,7 @@ class OutputQueue {
 
   // The end of the queue, to be appended to. Not kept over any other call.
   std::string& text() { return text_; }
-  // `bytes` lie in `block`.
+  // `bytes` lie in `block`; not empty.
   void AppendBlock(BlockRef block, std::string_view bytes);
   // Before more is appended: a text that is long enough becomes a piece.
   void CloseLongText() {
@@ -42,7 +42,7 @@ class OutputQueue {
 
  private:
   struct Piece {
-    uint64_t start;
+    uint64_t start = 0;
     std::string text;  // if there is no block
     BlockRef block;
     std::string_view part;  // of the block

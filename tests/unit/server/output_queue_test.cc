@@ -63,6 +63,22 @@ TEST(OutputQueue, BlocksAreReferredToAndLetGo) {
   EXPECT_EQ(Unsent(queue, queue.end()), "\r\n");
 }
 
+// The few bytes around each long value must not take a text buffer with them: a client that does
+// not read would pin as much again, which no limit counts.
+TEST(OutputQueue, LongValuesPinNoTextBuffers) {
+  const BlockRef block = BlockOf("value");
+  OutputQueue queue;
+  queue.text().reserve(OutputQueue::kPieceBytes);
+  const char* buffer = queue.text().data();
+  for (int i = 0; i < 100; ++i) {
+    queue.text() += "$5\r\n";
+    queue.AppendBlock(block, block->view());
+    queue.text() += "\r\n";
+    ASSERT_EQ(queue.text().data(), buffer);
+  }
+  EXPECT_EQ(Unsent(queue, 22), "$5\r\nvalue\r\n$5\r\nvalue\r\n");
+}
+
 TEST(OutputQueue, DropForgetsWhatIsUnsent) {
   const BlockRef block = BlockOf("abc");
   OutputQueue queue;

@@ -33,7 +33,7 @@ struct FrameHeader {
   uint64_t term = 0;    // 0 unless written by a raft node
   UnixMs unix_ms = 0;   // when it was written; not negative
   uint64_t synced = 0;  // the newest frame known to be synced when this one was written
-  uint64_t bytes = 0;   // payload bytes after the line; 0 only at the end of a base file
+  uint64_t bytes = 0;   // payload bytes after the line; 0: a closing frame, or a base file's end
   uint32_t crc = 0;     // Crc32c(0, payload)
   bool operator==(const FrameHeader&) const = default;
 };

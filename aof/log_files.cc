@@ -38,7 +38,7 @@ Result<std::shared_ptr<Segment>> LogFiles::CreateSegment(const std::string& path
 
 Status LogFiles::Open(const LogStart& start) {
   HF_CHECK(start.next_frame >= 1);
-  HF_CHECK(newest_.segment == nullptr);
+  HF_CHECK(newest_.segment == nullptr && (!start.closed || !start.name.empty()));
   name_ = start.name;
   log_bytes_.store(start.log_bytes, std::memory_order_relaxed);
   if (!start.name.empty()) {
@@ -57,6 +57,7 @@ Status LogFiles::Open(const LogStart& start) {
   synced_size_ = newest_.size;
   synced_frame_ = newest_.frame;
   next_frame_ = start.next_frame;
+  closed_frame_ = start.closed ? newest_.frame : 0;
   term_.store(start.term, std::memory_order_relaxed);
   return {};
 }
@@ -344,7 +345,17 @@ Status LogFiles::Close() {
     next_ = nullptr;
     static_cast<void>(environment_.file_system->Unlink(PathOf(next_name_)));
   }
-  return newest_.segment->Seal(newest_.segment->end());
+  HF_CHECK(newest_.size == newest_.segment->end() && newest_.frame == synced_frame_);
+  // Behind a sealed file a listed one follows: that proves enough.
+  const bool no_frames = newest_.size == kFileHeaderBytes;
+  if (no_frames || newest_.frame == closed_frame_) return newest_.segment->Seal(newest_.size);
+  const uint64_t size =
+      HF_TRY(newest_.segment->Close({.number = next_frame_,
+                                     .term = term_.load(std::memory_order_relaxed),
+                                     .unix_ms = environment_.clock->NowMs(),
+                                     .synced = synced_frame_}));
+  log_bytes_.fetch_add(size - newest_.size, std::memory_order_relaxed);
+  return {};
 }
 
 // ---- fill role

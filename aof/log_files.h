@@ -47,6 +47,7 @@ struct LogStart {
   std::string name;
   uint64_t file_id = 0;
   uint64_t size = 0;        // of that file, cut and synced by recovery
+  bool closed = false;      // it ends with a closing frame
   uint64_t next_frame = 1;  // number of the next frame
   uint64_t term = 0;
   uint64_t log_bytes = 0;  // all files of the log, base included: for INFO
@@ -78,7 +79,8 @@ class LogFiles {
   // Sync role, while failing(). Seals the oldest unsynced file at its last synced frame and writes
   // everything since to a new one. Changes nothing but files on an error; call it again.
   Status Recover();
-  // Sync role, last call: cuts the zeros off, so that Redis loads the file as it is.
+  // Sync role, last call, when everything is synced: writes a closing frame and cuts the zeros off,
+  // so that Redis loads the file as it is. May be repeated after an error.
   Status Close();
 
   // Fill role. One piece; true if more is wanted.
@@ -158,8 +160,9 @@ class LogFiles {
   // then flush_lock_, then state_mutex_.
   std::mutex files_mutex_;
 
-  FlushLock flush_lock_;  // the flush role; guards the next two
+  FlushLock flush_lock_;  // the flush role; guards the next three
   uint64_t next_frame_ = 1;
+  uint64_t closed_frame_ = 0;  // the closing frame that the log went on behind; 0: none
   std::vector<std::string_view> parts_;
 
   // Of the sync role. Once listing a file was tried, the manifest may name it: the file stays, and

@@ -222,12 +222,14 @@ Result<LogReader::Step> LogReader::ParseFrame(std::string_view text, LogBatch& b
   if (!total || *total > state().size - offset_) {
     return FrameFails(fmt::format("frame {} goes beyond the end of the file", header.number));
   }
-  // A base is written after its cut: its times say nothing about what it holds.
-  if (options_.until_ms && !source().base && header.unix_ms > *options_.until_ms) {
+  // A base is written after its cut: its times say nothing about what it holds. A closing frame
+  // holds nothing.
+  const bool timed = !source().base && header.bytes > 0;
+  if (options_.until_ms && timed && header.unix_ms > *options_.until_ms) {
     Stop(LogVerdict::Kind::kReachedTime, fmt::format("frame {} is later", header.number));
     return Step::kStopped;
   }
-  if (header.bytes == 0) return TakeBaseEnd(header, parsed->line_bytes);
+  if (header.bytes == 0 && source().base) return TakeBaseEnd(header, parsed->line_bytes);
   if (text.size() < *total) {
     wanted_ = *total;
     return Step::kMoreBytes;
@@ -281,6 +283,7 @@ Result<LogReader::Step> LogReader::TakeFrame(const FrameHeader& header, std::str
   file_has_new_frames_ = true;
   offset_ += payload.size();
   state().end = offset_;
+  state().closed = header.bytes == 0;
   state().frames += 1;
   state().groups += batch.groups.size() - groups;
   state().commands += batch.commands.size() - commands;
@@ -288,9 +291,8 @@ Result<LogReader::Step> LogReader::TakeFrame(const FrameHeader& header, std::str
 }
 
 Result<LogReader::Step> LogReader::TakeBaseEnd(const FrameHeader& header, size_t line_bytes) {
-  if (!source().base) return FrameFails("a frame without bytes");
   if (header.crc != 0) return FrameFails("the end line of a base file with a checksum");
-  HF_CHECK(!state().base_ended && header.bytes == 0);
+  HF_CHECK(source().base && !state().base_ended && header.bytes == 0);
   next_frame_ = header.number + 1;
   term_ = header.term;
   state().base_ended = true;

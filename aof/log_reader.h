@@ -44,6 +44,7 @@ struct LogSourceState {
   bool framed = false;          // has our header line
   bool plain_commands = false;  // holds commands outside frames
   bool base_ended = false;      // a base whose end line was read
+  bool closed = false;          // its last frame is a closing frame, which says all are synced
   uint64_t id = 0;              // if framed
   uint64_t size = 0;            // of the file
   uint64_t end = 0;  // behind its last whole group: what follows is zeros, or torn, or damaged

@@ -197,6 +197,7 @@ class EndCutter {
     end_.source = newest;
     end_.file_id = state.id;
     end_.size = EndOf(*newest);
+    end_.closed = state.closed && end_.size == state.end;
   }
 
   FileSystem& fs_;

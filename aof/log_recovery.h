@@ -48,6 +48,7 @@ struct LogEnd {
   std::optional<size_t> source;
   uint64_t file_id = 0;
   uint64_t size = 0;
+  bool closed = false;  // it ends with a closing frame
   uint64_t next_frame = 1;
   uint64_t term = 0;
   uint64_t log_bytes = 0;               // of all files

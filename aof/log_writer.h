@@ -69,8 +69,9 @@ class LogWriter {
   ~LogWriter();
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
-  // Nobody appends any more. Writes and syncs everything and cuts the zeros off, so that Redis
-  // loads the files as they are. On an error the files are as a crash would leave them.
+  // Nobody appends any more. Writes and syncs everything, then a closing frame, which says so, and
+  // cuts the zeros off, so that Redis loads the files as they are. On an error the files are as a
+  // crash would leave them, or only the closing frame is missing.
   Status Close();
 
   // ---- admission. One relaxed read; asked before taking locks.

@@ -101,6 +101,21 @@ Status Segment::Seal(uint64_t size) {
   return file_->Sync();
 }
 
+Result<uint64_t> Segment::Close(const FrameHeader& closing) {
+  HF_CHECK(closing.bytes == 0 && closing.crc == 0 && closing.synced + 1 == closing.number);
+  const std::lock_guard lock(fill_mutex_);
+  sealed_.store(true, std::memory_order_release);
+  const uint64_t end = end_.load(std::memory_order_acquire);
+  const AnnotationLine line = FormatFrameHeader(closing, file_id_);
+  const std::string_view part = line.view();
+  Status written = file_->WriteAt(end, {&part, 1});
+  const uint64_t size = written ? end + line.size : end;
+  HF_TRY_STATUS(file_->Truncate(size));
+  HF_TRY_STATUS(file_->Sync());
+  if (!written) return std::unexpected(std::move(written).error());
+  return size;
+}
+
 Status Segment::CutZeros() {
   const std::lock_guard lock(fill_mutex_);
   sealed_.store(true, std::memory_order_release);

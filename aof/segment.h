@@ -1,8 +1,9 @@
 // One log file that is being written: its header, its frames, the zeros ahead of them.
 //
 // Owner: LogFiles (shared with a sync or fill under way). WriteFrame: the holder of the flush lock.
-// FillAhead: the fill thread. Sync, Seal: the sync thread. Each may run beside the others. After an
-// error of WriteFrame or Sync the end of the file is unknown: only Seal makes it known again.
+// FillAhead: the fill thread. Sync, Seal, Close: the sync thread. Each may run beside the others.
+// After an error of WriteFrame or Sync the end of the file is unknown: only Seal makes it known
+// again.
 #pragma once
 
 #include <atomic>
@@ -40,6 +41,11 @@ class Segment {
   // Cuts the file to `size` (frames behind it and zeros go) and syncs it. Nothing can be written
   // to the segment afterwards. May be repeated after an error, with the same size.
   Status Seal(uint64_t size);
+  // Writes a closing frame behind the last frame, cuts the file behind it and syncs it; the frames
+  // before are synced already. The size of the file then. Without the closing frame if that cannot
+  // be written, which is the error. Nothing can be written to the segment afterwards. May be
+  // repeated after an error.
+  Result<uint64_t> Close(const FrameHeader& closing);
   // Gives the zeros beyond end() back to the file system; the segment can only be sealed then.
   Status CutZeros();
 

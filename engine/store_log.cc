@@ -193,6 +193,7 @@ Status StoreLog::OpenWriter(const aof::LogEnd& end) {
   aof::LogStart start{.name = {},
                       .file_id = end.file_id,
                       .size = end.size,
+                      .closed = end.closed,
                       .next_frame = end.next_frame,
                       .term = end.term,
                       .log_bytes = end.log_bytes};

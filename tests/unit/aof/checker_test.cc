@@ -277,6 +277,42 @@ TEST(CheckerTest, TruncateToTimestamp) {
   EXPECT_EQ(plain.Contents("f"), "#TS:100\r\n" + kSetA);
 }
 
+// A store that was stopped: the newest file ends with a closing frame.
+TEST(CheckerTest, AClosedLog) {
+  const std::string newest = std::string(kDirectory) + "a.aof.5.incr.aof";
+  const std::string closed = kSecond + FrameText(kSecondId, 14, "", 13, 1'700'000'700'000);
+  SimulatedFileSystem disk;
+  MakeLog(disk);
+  disk.SetContents(newest, closed);
+  EXPECT_TRUE(Check(disk, {"/db"}).Says("sound: 3 files, 4 groups, 5 commands, next frame 15"));
+  EXPECT_TRUE(Check(disk, {"--fix", "/db"}).Says("nothing to cut"));
+  EXPECT_TRUE(Check(disk, {"--truncate-to-timestamp", "1700000009", "/db"}).Says("nothing to cut"));
+  EXPECT_EQ(disk.operations(), 0U);
+  EXPECT_EQ(Check(disk, {"--export", "/out.aof", "/db"}).code, kCheckSound);
+  EXPECT_TRUE(disk.Contents("/out.aof")->ends_with(kSetB + kSetA));
+  // A changed byte in the last frame.
+  std::string changed = closed;
+  changed[kSecond.size() - 3] ^= 1;
+  disk.SetContents(newest, changed);
+  const CheckRun damaged = Check(disk, {"/db"});
+  EXPECT_EQ(damaged.code, kCheckDamaged);
+  EXPECT_TRUE(
+      damaged.Says("damage in " + newest + " at offset " +
+                   std::to_string(kSecond.size() -
+                                  FrameText(kSecondId, 13, kSetA, 11, 1'700'000'009'000).size())));
+  // In the closing frame: cut, and nothing is missing.
+  changed = closed;
+  changed[kSecond.size() + 10] ^= 1;
+  disk.SetContents(newest, changed);
+  EXPECT_TRUE(Check(disk, {"/db"}).Says("torn end of " + newest));
+  EXPECT_EQ(Check(disk, {"--fix", "--yes", "/db"}).code, kCheckSound);
+  EXPECT_EQ(disk.Contents(newest), kSecond);
+  // A time before its last frame goes with it.
+  disk.SetContents(newest, closed);
+  EXPECT_EQ(Check(disk, {"--truncate-to-timestamp", "1700000005", "/db"}, true).code, kCheckSound);
+  EXPECT_TRUE(Check(disk, {"/db"}).Says("sound: 3 files, 3 groups, 4 commands, next frame 13"));
+}
+
 TEST(CheckerTest, ExportsOnePlainFile) {
   SimulatedFileSystem disk;
   MakeLog(disk);

@@ -195,6 +195,64 @@ TEST(LogReaderTest, ABaseEndsWithTheNumberOfItsCut) {
   EXPECT_EQ(Drain(reader).verdict.kind, Kind::kDamage);
 }
 
+TEST(LogReaderTest, AClosingFrameHoldsNothingAndSaysThatAllIsSynced) {
+  const std::string start =
+      FileHeaderLine(kId) + FrameText(kId, 1, kSetA) + FrameText(kId, 2, kSetB);
+  const std::string closed = start + FrameText(kId, 3, "", 2);
+  const Groups groups = {"0:SET a 1", "0:SET b 2"};
+  for (const std::string& tail : {std::string(), std::string(600, '\0')}) {
+    SimulatedFileSystem disk;
+    disk.SetContents("f", closed + tail);
+    LogReader reader(disk, Listed({"f"}));
+    EXPECT_EQ(Drain(reader).groups, groups);
+    EXPECT_EQ(reader.verdict().kind, Kind::kSound);
+    EXPECT_EQ(reader.next_frame(), 4U);
+    EXPECT_TRUE(reader.states()[0].closed);
+    EXPECT_EQ(reader.states()[0].frames, 3U);
+    EXPECT_EQ(reader.states()[0].end, closed.size());
+    ASSERT_EQ(reader.unsynced().size(), 1U);  // only itself is written once more
+    EXPECT_EQ(reader.unsynced()[0].number, 3U);
+  }
+  std::string changed = closed;
+  changed[start.size() - 3] ^= 1;
+  const LogContents damaged = ReadOne(changed);
+  EXPECT_EQ(damaged.verdict.kind, Kind::kDamage);
+  EXPECT_EQ(damaged.verdict.offset, start.size() - FrameText(kId, 2, kSetB).size());
+  EXPECT_EQ(
+      damaged.verdict.reason,
+      "the checksum of frame 2 does not match; frame 2 was synced, says the header at offset " +
+          std::to_string(start.size()) + " of f");
+  changed[start.size() - 3] ^= 1;
+  for (size_t size = start.size() + 1; size < closed.size(); ++size) {
+    EXPECT_EQ(ReadOne(closed.substr(0, size)).verdict.kind, Kind::kTorn) << size;
+    EXPECT_EQ(ReadOne(closed.substr(0, size)).groups, groups) << size;
+  }
+  // The log goes on behind it: then it is a frame like any other.
+  const std::string later = FrameText(kId, 4, kMulti, 3);
+  SimulatedFileSystem disk;
+  disk.SetContents("f", closed + later);
+  LogReader reader(disk, Listed({"f"}));
+  EXPECT_EQ(Drain(reader).groups.size(), 3U);
+  EXPECT_FALSE(reader.states()[0].closed);
+  changed = closed;
+  changed[closed.size() - 20] ^= 1;
+  EXPECT_EQ(ReadOne(changed + later).verdict.kind, Kind::kDamage);
+  EXPECT_EQ(ReadOne(start + later).verdict.kind, Kind::kDamage);
+  EXPECT_EQ(ReadOne(closed + FrameText(kId, 3, kSetA, 2)).verdict.kind, Kind::kDamage);
+  EXPECT_EQ(ReadOne(start + FrameText(kId, 4, "", 2)).verdict.kind, Kind::kDamage);
+}
+
+// It says when the store was stopped, not how new what it holds is.
+TEST(LogReaderTest, TheTimeOfAClosingFrameIsNoLimit) {
+  const std::string closed =
+      FileHeaderLine(kId) + FrameText(kId, 1, kSetA, 0, 1000) + FrameText(kId, 2, "", 1, 9000);
+  EXPECT_EQ(ReadOne(closed, {.until_ms = 5000}).verdict.kind, Kind::kSound);
+  const LogContents log = ReadOne(closed + FrameText(kId, 3, kSetB, 2, 10'000), {.until_ms = 5000});
+  EXPECT_EQ(log.verdict.kind, Kind::kReachedTime);
+  EXPECT_EQ(log.verdict.offset, closed.size());
+  EXPECT_EQ(log.groups, Groups{"0:SET a 1"});
+}
+
 TEST(LogReaderTest, HeaderLines) {
   std::string text = FileHeaderLine(kId) + FrameText(kId, 1, kSetA);
   EXPECT_NE(ReadOne("#HF:v=2" + text.substr(7)).error.find("f: log format version 2"),

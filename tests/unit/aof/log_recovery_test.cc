@@ -4,7 +4,7 @@
 
 #include <random>
 
-#include "tests/unit/aof/log_fixture.h"
+#include "tests/unit/aof/log_restart.h"
 #include "tests/unit/aof/log_text.h"
 
 namespace holdfast::aof {
@@ -25,18 +25,6 @@ std::string Record(size_t number) {
     default:
       return Resp({"SELECT", "2"}) + Resp({"SET", text, filler}) + Resp({"SELECT", "0"});
   }
-}
-
-std::vector<LogSource> SourcesOn(FileSystem& disk) {
-  std::vector<LogSource> sources;
-  const TestCatalog catalog(disk);
-  for (size_t n = 1;; ++n) {
-    const std::string path = std::string(kLogDirectory) + "/" + TestCatalog::Name(n);
-    const bool listed = n <= catalog.Count();
-    if (!listed && !disk.Exists(path).value_or(false)) break;
-    sources.push_back({path, false, listed, std::nullopt});
-  }
-  return sources;
 }
 
 // How many records the log holds: all of 1, 2, ... n, or a failure.
@@ -171,17 +159,7 @@ void CheckSettled(SimulatedFileSystem& disk, const Recovered& recovered) {
   ASSERT_EQ(reader.next_frame(), recovered.end.next_frame);
 
   LogHarness harness(disk);
-  LogStart start{.name = "",
-                 .next_frame = recovered.end.next_frame,
-                 .term = recovered.end.term,
-                 .log_bytes = recovered.end.log_bytes};
-  if (recovered.end.source) {
-    const std::string& path = recovered.sources[*recovered.end.source].path;
-    start.name = path.substr(path.rfind('/') + 1);
-    start.file_id = recovered.end.file_id;
-    start.size = recovered.end.size;
-  }
-  ASSERT_TRUE(harness.Open(start));
+  ASSERT_TRUE(harness.Open(StartAt(recovered.end, recovered.sources)));
   harness.Append(Record(recovered.records + 1));
   ASSERT_TRUE(harness.log->Close());
   LogReader later(disk, SourcesOn(disk));

@@ -178,7 +178,8 @@ TEST(LogWriterTest, CloseLeavesAFileWithoutZeros) {
   EXPECT_EQ(harness.log->Admission(false), AdmissionState::kRefused);
   const auto cut = disk.AfterPowerCut({.operation = disk.operations()});
   EXPECT_EQ(ReadLog(*cut).payload, Set(1) + Set(2));
-  EXPECT_TRUE(cut->Contents(path)->ends_with(Set(2)));
+  EXPECT_EQ(ReadLog(*cut).frames.back().bytes, 0u);  // the closing frame
+  EXPECT_TRUE(cut->Contents(path)->ends_with("\r\n"));
   EXPECT_FALSE(harness.log->WaitFor(harness.log->tail() + 1));
 }
 
@@ -194,7 +195,8 @@ TEST(LogWriterTest, OpenGoesOnWhereRecoveryEnded) {
     start = {.name = TestCatalog::Name(1),
              .file_id = ParseFileHeader(bytes)->header.file_id,
              .size = bytes.size(),
-             .next_frame = 2,
+             .closed = true,
+             .next_frame = 3,
              .term = 0,
              .log_bytes = bytes.size()};
   }
@@ -207,7 +209,7 @@ TEST(LogWriterTest, OpenGoesOnWhereRecoveryEnded) {
   ASSERT_TRUE(harness.log->Close());
   const ReadBack back = ReadLog(disk);
   EXPECT_EQ(back.payload, Set(1) + Set(2));
-  EXPECT_EQ(back.last_frame, 2u);
+  EXPECT_EQ(back.last_frame, 4u);
   EXPECT_EQ(harness.catalog.Count(), 1u);
   EXPECT_EQ(harness.log->Stats().current_bytes,
             disk.Contents("/data/" + TestCatalog::Name(1))->size());

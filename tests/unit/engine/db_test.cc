@@ -12,6 +12,7 @@ namespace holdfast::engine_test {
 namespace {
 
 constexpr char kManifestPath[] = "/data/appendonlydir/appendonly.aof.manifest";
+constexpr char kLogPath[] = "/data/appendonlydir/appendonly.aof.1.incr.aof";
 
 // Without the zeros that a running store fills ahead at any time.
 std::map<std::string, std::string> FilesOf(const sim::SimulatedFileSystem& disk) {
@@ -146,6 +147,42 @@ TEST(DbOpen, DamageInTheMiddleNamesFileAndOffset) {
     disk.SetContents(path, base);
   }
   ExpectRefused(disk, ErrorCode::kCorruption, "a flipped bit in the base");
+}
+
+// Closed cleanly, the log proves each of its frames, also what no sync of its own came after.
+TEST(DbOpen, AChangedByteInTheLastValueIsDamageAfterAClose) {
+  for (const char* policy : {"everysec", "no", "always"}) {
+    sim::SimulatedFileSystem disk;
+    const Settings settings = {{"appendfsync", policy}};
+    {
+      const auto db = MustOpen(disk, settings);
+      ASSERT_EQ(Execute(*db->NewSession(), "SET a first"), "OK");
+      ASSERT_EQ(Execute(*db->NewSession(), "SET a last-value"), "OK");
+      ASSERT_TRUE(db->Close());
+    }
+    const std::string path = kLogPath;
+    std::string log = disk.Contents(path).value();
+    const size_t value = log.find("last-value");
+    ASSERT_NE(value, std::string::npos);
+    log[value] ^= 1;
+    disk.SetContents(path, log);
+    const auto db = Db::Open(OptionsOn(disk, settings));
+    ASSERT_FALSE(db) << policy;
+    EXPECT_EQ(db.error().code, ErrorCode::kCorruption);
+    const size_t frame = log.rfind("#HF:i=", value);
+    EXPECT_NE(db.error().message.find(path + " at offset " + std::to_string(frame)),
+              std::string::npos)
+        << db.error().message;
+    EXPECT_EQ(disk.Contents(path), log);
+    log[value] ^= 1;
+    disk.SetContents(path, log);
+    for (int restart = 0; restart < 3; ++restart) {
+      const auto again = MustOpen(disk, settings);
+      EXPECT_EQ(Execute(*again->NewSession(), "GET a"), "last-value");
+      ASSERT_TRUE(again->Close());
+      EXPECT_EQ(disk.Contents(path), log);
+    }
+  }
 }
 
 // Without a directory nothing is written anywhere.

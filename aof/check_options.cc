@@ -8,8 +8,8 @@ namespace holdfast::aof {
 std::string_view CheckUsage() {
   return R"(usage: aof-check [options] PATH
 
-Verifies an append-only log of Holdfast or Redis: structure, checksums, sequence, manifest.
-PATH is a data directory, a manifest, or one log file.
+Verifies an append-only log of Holdfast or Redis: structure, checksums, sequence, manifest; RDB
+files too. PATH is a data directory, a manifest, one log file, or a dump.rdb.
 
   --fix                      cut the log back to its last good group; what is removed is kept in
                              files beside it. Asks first

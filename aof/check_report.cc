@@ -95,7 +95,9 @@ std::string CheckReport::FileLine(const LogSource& source, const LogSourceState&
   return fmt::format("{}: {} of {} bytes, {} frames, {} groups, {} commands{}{}{}", path, state.end,
                      state.size, state.frames, state.groups, state.commands,
                      source.base ? ", base" : "", source.listed ? "" : ", not in the manifest",
-                     state.framed ? "" : ", without checksums");
+                     !state.preamble.empty() ? ", " + Printable(state.preamble)
+                     : state.framed          ? ""
+                                             : ", without checksums");
 }
 
 std::vector<std::string> CheckReport::Lines(const LogReader& reader, bool stats) const {
@@ -154,9 +156,9 @@ std::string CheckReport::Json(const LogReader& reader, bool stats, const Outcome
     const LogSourceState& state = reader.states()[i];
     items.push_back(fmt::format(
         R"({{"path":{},"base":{},"listed":{},"framed":{},"size":{},"end":{},"frames":{},)"
-        R"("groups":{},"commands":{}}})",
+        R"("groups":{},"commands":{},"preamble":{}}})",
         JsonString(source.path), source.base, source.listed, state.framed, state.size, state.end,
-        state.frames, state.groups, state.commands));
+        state.frames, state.groups, state.commands, JsonString(state.preamble)));
   }
   out += fmt::format("{}]", fmt::join(items, ","));
   if (stats) {

@@ -3,112 +3,19 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 #include <vector>
 
 #include "aof/check_report.h"
 #include "aof/log_export.h"
 #include "aof/log_recovery.h"
+#include "aof/log_target.h"
 #include "holdfast/check.h"
 
 namespace holdfast::aof {
 namespace {
 
-constexpr std::string_view kManifestEnd = ".manifest";
 constexpr std::string_view kLockName = "holdfast.lock";
-
-std::string FileNameOf(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-
-Result<std::string> Head(FileSystem& fs, const std::string& path) {
-  const auto file = HF_TRY(fs.Open(path, {}));
-  std::string head(2 * kMaxAnnotationBytes, '\0');
-  head.resize(HF_TRY(file->ReadAt(0, head)));
-  return head;
-}
-
-struct Target {
-  LogLocation location;
-  uint64_t first_frame = 1;
-};
-
-Result<Target> OfManifest(FileSystem& fs, const std::string& path) {
-  Target target;
-  const std::string name = FileNameOf(path);
-  std::string append_filename;
-  if (name.ends_with(kManifestEnd)) {
-    append_filename = name.substr(0, name.size() - kManifestEnd.size());
-  }
-  target.location.directory = DirectoryOf(path);
-  target.location.manifest_path = path;
-  target.location.has_manifest = true;
-  target.location.manifest = HF_TRY(ReadManifest(fs, path));
-  target.location.sources =
-      HF_TRY(SourcesOf(fs, target.location.manifest, target.location.directory, append_filename));
-  return target;
-}
-
-// One file by itself: what came before it is not known, so its own first number is taken.
-Result<Target> OfFile(FileSystem& fs, const std::string& path) {
-  Target target;
-  target.location.directory = DirectoryOf(path);
-  const bool base = FileNameOf(path).find(".base.") != std::string::npos;
-  target.location.sources.push_back({path, base, true, std::nullopt});
-  if (base) return target;
-  const std::string head = HF_TRY(Head(fs, path));
-  const auto file = ParseFileHeader(head);
-  if (!file) return target;
-  const auto frame =
-      ParseFrameHeader(std::string_view(head).substr(file->line_bytes), file->header.file_id);
-  if (frame && frame->header.number > 0) target.first_frame = frame->header.number;
-  return target;
-}
-
-bool LooksLikeManifest(const std::string& path, std::string_view head) {
-  return path.ends_with(kManifestEnd) || head.starts_with("file ") ||
-         head.starts_with("#HF:v=1,key=");
-}
-
-Result<std::vector<std::string>> ManifestsIn(FileSystem& fs, const std::string& directory) {
-  std::vector<std::string> found;
-  for (const std::string& name : HF_TRY(fs.List(directory))) {
-    if (name.ends_with(kManifestEnd) && !name.starts_with("temp-")) {
-      found.push_back(JoinPath(directory, name));
-    }
-  }
-  return found;
-}
-
-// A data directory holds the manifest one level down, in appenddirname; before Redis 7, or with
-// appendonly just turned off, a single file.
-Result<Target> OfDirectory(FileSystem& fs, const std::string& directory) {
-  std::vector<std::string> found = HF_TRY(ManifestsIn(fs, directory));
-  if (found.empty()) {
-    for (const std::string& name : HF_TRY(fs.List(directory))) {
-      const std::string path = JoinPath(directory, name);
-      if (!HF_TRY(fs.IsDirectory(path))) continue;
-      for (std::string& manifest : HF_TRY(ManifestsIn(fs, path))) {
-        found.push_back(std::move(manifest));
-      }
-    }
-  }
-  std::ranges::sort(found);
-  if (found.size() > 1) {
-    return MakeError(ErrorCode::kInvalidArgument,
-                     fmt::format("{} holds more than one manifest: give one of {} and {}",
-                                 directory, found[0], found[1]));
-  }
-  if (found.size() == 1) return OfManifest(fs, found.front());
-  const std::string single = JoinPath(directory, "appendonly.aof");
-  if (HF_TRY(fs.Exists(single)) && !HF_TRY(fs.IsDirectory(single))) return OfFile(fs, single);
-  return MakeError(ErrorCode::kNotFound,
-                   fmt::format("{} holds no manifest and no appendonly.aof", directory));
-}
-
-Result<Target> FindTarget(FileSystem& fs, const std::string& path) {
-  if (HF_TRY(fs.IsDirectory(path))) return OfDirectory(fs, path);
-  return LooksLikeManifest(path, HF_TRY(Head(fs, path))) ? OfManifest(fs, path) : OfFile(fs, path);
-}
 
 // Nobody may write to the log while it is cut: takes the server's lock where there is one.
 Result<std::vector<std::unique_ptr<FileLock>>> LockAround(FileSystem& fs,
@@ -125,15 +32,19 @@ Result<std::vector<std::unique_ptr<FileLock>>> LockAround(FileSystem& fs,
 
 class Checker {
  public:
-  Checker(FileSystem& fs, CheckOptions options, CheckConsole& console)
-      : fs_(fs), options_(std::move(options)), console_(console), report_(options_.stats) {}
+  Checker(FileSystem& fs, CheckOptions options, CheckConsole& console, PreambleOpener preambles)
+      : fs_(fs),
+        options_(std::move(options)),
+        console_(console),
+        preambles_(std::move(preambles)),
+        report_(options_.stats) {}
 
   Result<int> Run() {
-    target_ = HF_TRY(FindTarget(fs_, options_.path));
+    target_ = HF_TRY(FindLog(fs_, options_.path));
     if (options_.fix || options_.truncate_to_timestamp) {
       locks_ = HF_TRY(LockAround(fs_, target_.location.directory));
     }
-    LogReadOptions read{.first_frame = target_.first_frame};
+    LogReadOptions read{.first_frame = target_.first_frame, .open_preamble = preambles_};
     if (options_.truncate_to_timestamp) {
       read.until_ms = *options_.truncate_to_timestamp * 1000 + 999;
     }
@@ -246,6 +157,7 @@ class Checker {
       Say("not cut: use --fix first");
       return {};
     }
+    HF_TRY_STATUS(CheckCuttable(reader));
     if (NothingToChange(reader)) {
       Say("nothing to cut");
       return {};
@@ -278,7 +190,8 @@ class Checker {
   FileSystem& fs_;
   const CheckOptions options_;
   CheckConsole& console_;
-  Target target_;
+  const PreambleOpener preambles_;
+  LogTarget target_;
   std::vector<std::unique_ptr<FileLock>> locks_;
   CheckReport report_;
   CheckReport::Outcome outcome_;
@@ -291,7 +204,8 @@ int CodeOf(const Error& error) {
 
 }  // namespace
 
-int RunAofCheck(FileSystem& fs, std::span<const std::string_view> args, CheckConsole& console) {
+int RunAofCheck(FileSystem& fs, std::span<const std::string_view> args, CheckConsole& console,
+                const PreambleOpener& preambles) {
   auto options = ParseCheckArguments(args);
   if (!options) {
     console.PrintError(fmt::format("aof-check: {}", Printable(options.error().message)));
@@ -304,7 +218,7 @@ int RunAofCheck(FileSystem& fs, std::span<const std::string_view> args, CheckCon
   }
   const bool json = options->json;
   const std::string path = options->path;
-  const auto code = Checker(fs, *std::move(options), console).Run();
+  const auto code = Checker(fs, *std::move(options), console, preambles).Run();
   if (code) return *code;
   const int exit_code = CodeOf(code.error());
   if (json) console.Print(CheckReport::JsonError(path, code.error().message, exit_code));

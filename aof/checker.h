@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "aof/preamble.h"
 #include "holdfast/file_system.h"
 
 namespace holdfast::aof {
@@ -44,7 +45,8 @@ inline constexpr int kCheckSound = 0;
 inline constexpr int kCheckDamaged = 1;  // torn or damaged, and not fixed
 inline constexpr int kCheckFailed = 2;   // usage or I/O error, a format that is not known
 
-// The whole program: parses, checks, prints.
-int RunAofCheck(FileSystem& fs, std::span<const std::string_view> args, CheckConsole& console);
+// The whole program: parses, checks, prints. Without `preambles` RDB files are refused.
+int RunAofCheck(FileSystem& fs, std::span<const std::string_view> args, CheckConsole& console,
+                const PreambleOpener& preambles = {});
 
 }  // namespace holdfast::aof

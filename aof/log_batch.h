@@ -12,9 +12,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "holdfast/check.h"
@@ -69,6 +72,8 @@ class LogBatch {
     groups.clear();
     commands.clear();
     args.clear();
+    kept_.clear();
+    kept_bytes_ = 0;
     size_ = 0;
   }
   // The bytes behind the views. Whoever fills a batch calls these, before there are any views.
@@ -86,11 +91,19 @@ class LogBatch {
     size_ += bytes;
   }
   std::string_view bytes() const { return {memory_.get(), size_}; }
+  // For arguments that are not among those bytes: they stay where they are.
+  std::string_view Keep(std::string bytes) {
+    kept_bytes_ += bytes.size();
+    return kept_.emplace_back(std::move(bytes));
+  }
+  uint64_t held_bytes() const { return size_ + kept_bytes_; }
 
  private:
   std::unique_ptr<char[]> memory_;
   size_t size_ = 0;
   size_t capacity_ = 0;
+  std::deque<std::string> kept_;
+  uint64_t kept_bytes_ = 0;
 };
 
 }  // namespace holdfast::aof

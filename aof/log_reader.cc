@@ -19,6 +19,7 @@ constexpr size_t kMaxLineBytes = 1024;  // of a '#' line, as Redis has it
 constexpr size_t kMaxUnsyncedFrames = 1 << 20;
 constexpr std::string_view kTimestamp = "#TS:";
 constexpr std::string_view kFileHeaderStart = "#HF:v=";
+constexpr std::string_view kPreambleStart = "REDIS";
 
 }  // namespace
 
@@ -49,6 +50,10 @@ Result<bool> LogReader::Next(LogBatch& batch) {
       continue;
     }
     batch.Clear();
+    if (preamble_ != nullptr) {
+      if (HF_TRY(ReadPreamble(batch))) return true;
+      continue;
+    }
     HF_TRY_STATUS(Fill(batch));
     HF_TRY_STATUS(ParseBuffer(batch));
     if (!batch.groups.empty()) return true;
@@ -79,12 +84,8 @@ Status LogReader::OpenSource() {
   state().size = HF_TRY(file_->Size());
   std::array<char, kMaxAnnotationBytes> buffer;
   const std::string_view head(buffer.data(), HF_TRY(file_->ReadAt(0, buffer)));
-  if (head.starts_with("REDIS")) {
-    return MakeError(ErrorCode::kUnsupported,
-                     fmt::format("{} is an RDB file (or begins with one), which this version does "
-                                 "not read; set aof-use-rdb-preamble no in Redis and rewrite it",
-                                 source().path));
-  }
+  const bool first = source_ == 0 && source().listed && !source().id;
+  if (first && head.starts_with(kPreambleStart)) return OpenPreamble();
   return head.starts_with(kFileHeaderStart) ? OpenFramed(head) : OpenUnframed(head);
 }
 
@@ -122,6 +123,63 @@ Status LogReader::OpenUnframed(std::string_view head) {
   }
   return {};
 }
+
+// ---- a preamble
+
+Status LogReader::OpenPreamble() {
+  if (!options_.open_preamble) {
+    return MakeError(
+        ErrorCode::kUnsupported,
+        fmt::format("{} is an RDB file (or begins with one), which cannot be read here",
+                    source().path));
+  }
+  state().preamble = "RDB";
+  auto opened = options_.open_preamble(*file_, state().size);
+  if (!opened) return PreambleFails(std::move(opened).error());
+  preamble_ = *std::move(opened);
+  state().preamble = preamble_->Describe();
+  return {};
+}
+
+// True: `batch` holds groups.
+Result<bool> LogReader::ReadPreamble(LogBatch& batch) {
+  batch.source = source_;
+  const Result<bool> more = preamble_->Next(batch);
+  HF_CHECK(preamble_->offset() >= offset_ && preamble_->offset() <= state().size);
+  bytes_read_ += preamble_->offset() - offset_;
+  offset_ = preamble_->offset();
+  state().preamble = preamble_->Describe();
+  if (!more) {
+    preamble_.reset();
+    HF_TRY_STATUS(PreambleFails(more.error()));
+    return false;
+  }
+  if (*more) {
+    HF_CHECK(!batch.groups.empty());
+    state().groups += batch.groups.size();
+    state().commands += batch.commands.size();
+    return true;
+  }
+  // Only now its checksum is known to be right. Commands may follow.
+  state().end = offset_;
+  preamble_.reset();
+  return false;
+}
+
+// Nothing of it can be told from the rest: its file ends at 0.
+Status LogReader::PreambleFails(Error error) {
+  if (error.code != ErrorCode::kCorruption) {
+    return MakeError(error.code,
+                     fmt::format("{} at offset {}: {}", source().path, offset_, error.message));
+  }
+  HF_CHECK(state().end == 0);
+  Stop(LogVerdict::Kind::kDamage, std::move(error).message);
+  verdict_.offset = offset_;
+  verdict_.bytes = state().size - offset_;
+  return {};
+}
+
+// ---- the bytes of a file
 
 void LogReader::EndSource() {
   HF_CHECK(file_ != nullptr && state().end <= state().size);

@@ -9,7 +9,8 @@
 // Owned by whoever recovers or checks, used by one thread; batches may be handed to others. Memory:
 // a piece of a file (or one frame, or one group of Redis's, if that is more). Next gives an Error
 // only for what reading cannot go on with and cutting cannot mend: kIoError, kUnsupported. What is
-// wrong with the bytes is the verdict.
+// wrong with the bytes is the verdict. A preamble (aof/preamble.h) is the exception to "verified
+// before": its checksum comes at its end, so what was handed out is good only if the verdict is.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +22,7 @@
 
 #include "aof/frame.h"
 #include "aof/log_batch.h"
+#include "aof/preamble.h"
 #include "holdfast/file_system.h"
 
 namespace holdfast::aof {
@@ -36,6 +38,7 @@ struct LogReadOptions {
   uint64_t first_frame = 1;             // the number that the first incremental frame must have
   std::optional<UnixMs> until_ms = {};  // stop before the first frame or #TS: line that is later
   size_t piece_bytes = size_t{1} << 20;
+  PreambleOpener open_preamble = {};  // null: a file that begins with "REDIS" is kUnsupported
 };
 
 // What was found in one file.
@@ -51,6 +54,7 @@ struct LogSourceState {
   uint64_t frames = 0;
   uint64_t groups = 0;
   uint64_t commands = 0;
+  std::string preamble;  // what it is; empty: the file has none
 };
 
 struct LogVerdict {
@@ -62,9 +66,11 @@ struct LogVerdict {
   };
   Kind kind = Kind::kSound;
   size_t source = 0;
-  std::string file;     // path; of this and the next three: not for kSound
-  uint64_t offset = 0;  // where the cut goes: behind the last whole group
-  uint64_t bytes = 0;   // from there to the end of the file
+  std::string file;  // path; of this and the next three: not for kSound
+  // Where the cut goes: behind the last whole group. Of a preamble nothing can be cut off: where it
+  // is damaged.
+  uint64_t offset = 0;
+  uint64_t bytes = 0;  // from there to the end of the file
   std::string reason;
   // "damage in FILE at offset N: REASON"
   std::string Text() const;
@@ -110,6 +116,9 @@ class LogReader {
   Status OpenSource();
   Status OpenFramed(std::string_view head);
   Status OpenUnframed(std::string_view head);
+  Status OpenPreamble();
+  Result<bool> ReadPreamble(LogBatch& batch);
+  Status PreambleFails(Error error);
   Status Fill(LogBatch& batch);
   Status ParseBuffer(LogBatch& batch);
   Result<Step> ParseItem(std::string_view text, LogBatch& batch);
@@ -150,9 +159,10 @@ class LogReader {
   // The file being read.
   size_t source_ = 0;
   std::unique_ptr<File> file_;
-  uint64_t offset_ = 0;  // of the first byte not parsed
-  std::string carried_;  // bytes from there on that were read already
-  uint64_t wanted_ = 0;  // so many are needed from there on
+  std::unique_ptr<Preamble> preamble_;  // while it is read
+  uint64_t offset_ = 0;                 // of the first byte not parsed
+  std::string carried_;                 // bytes from there on that were read already
+  uint64_t wanted_ = 0;                 // so many are needed from there on
   uint32_t plain_database_ = 0;
   UnixMs plain_ms_ = 0;
   bool after_plain_ = false;  // what stands before offset_ was written by Redis

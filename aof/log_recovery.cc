@@ -266,7 +266,16 @@ Result<LogEnd> CutTornEnd(FileSystem& fs, const LogReader& reader) {
   return EndCutter(fs, reader, nullptr).Cut();
 }
 
+Status CheckCuttable(const LogReader& reader) {
+  if (reader.verdict().kind != LogVerdict::Kind::kDamage) return {};
+  const LogSourceState& state = reader.states()[reader.verdict().source];
+  if (state.preamble.empty() || state.end > 0) return {};
+  return MakeError(ErrorCode::kInvalidArgument,
+                   "of a damaged RDB file nothing can be kept: restore a copy instead");
+}
+
 Result<LogEnd> CutBack(FileSystem& fs, const LogReader& reader, const LogLocation& location) {
+  HF_TRY_STATUS(CheckCuttable(reader));
   return EndCutter(fs, reader, &location).Cut();
 }
 

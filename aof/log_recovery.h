@@ -63,8 +63,11 @@ Result<LogEnd> CutTornEnd(FileSystem& fs, const LogReader& reader);
 
 // For a person who decided so: the same at any verdict, damage and listed files included, with side
 // files <file>.cut-<offset>-<crc32c>. The manifest, if there is one, is written before files go.
-// kInvalidArgument, with nothing done, if no file would be left.
+// kInvalidArgument, with nothing done, if no file would be left or CheckCuttable says so.
 Result<LogEnd> CutBack(FileSystem& fs, const LogReader& reader, const LogLocation& location);
+
+// kInvalidArgument if the damage lies in a preamble.
+Status CheckCuttable(const LogReader& reader);
 
 // Copies [from, to) of a file into <path>.<kind>-<from>-<crc32c>, without zeros at its end,
 // durably. The path of the copy; empty if there were only zeros.

@@ -51,6 +51,16 @@ std::string LogCatalog::NextBaseName() {
   return aof::BaseFileName(append_filename_, NextBaseSequence());
 }
 
+Status LogCatalog::SetFirstBase(const std::string& name, uint64_t file_id) {
+  const std::lock_guard lock(mutex_);
+  HF_CHECK(!manifest_.base && manifest_.incremental.empty());
+  HF_CHECK(name == aof::BaseFileName(append_filename_, 1));
+  aof::Manifest changed = manifest_;
+  changed.base = aof::LogFileEntry{
+      .name = name, .sequence = 1, .type = aof::LogFileType::kBase, .id = file_id};
+  return Switch(changed);
+}
+
 Result<std::vector<std::string>> LogCatalog::ReplaceBase(const std::string& name, uint64_t file_id,
                                                          const std::string& first_incremental) {
   const std::lock_guard lock(mutex_);

@@ -32,6 +32,8 @@ class LogCatalog final : public aof::SegmentCatalog {
   aof::Manifest manifest();
   // The name that the next base will have.
   std::string NextBaseName();
+  // The base of a log that has no files yet; no log writer runs.
+  Status SetFirstBase(const std::string& name, uint64_t file_id);
   // One rename: `name` is the base, the first incremental file is `first_incremental`. Returns the
   // names that are no longer part of the log and may be removed. After an error the disk's manifest
   // may name the new base all the same, so that name is never given to another file.

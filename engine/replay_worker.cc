@@ -24,8 +24,12 @@ ReplayWorker::ReplayWorker(Store& store, const std::vector<aof::LogSource>& sour
 ReplayWorker::~ReplayWorker() { static_cast<void>(Finish()); }
 
 void ReplayWorker::Deal(ReplayShare share) {
+  const uint64_t bytes = share.batch->held_bytes();
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return queue_.size() < kMaxQueued; });
+  changed_.wait(lock, [&] {
+    return queue_.size() < kMaxQueued && (held_bytes_ == 0 || held_bytes_ + bytes <= kMaxHeldBytes);
+  });
+  held_bytes_ += bytes;
   queue_.push_back(std::move(share));
   changed_.notify_all();
 }
@@ -53,7 +57,14 @@ std::optional<ReplayShare> ReplayWorker::Take() {
 
 void ReplayWorker::Run() {
   Executor executor(store_);
-  while (std::optional<ReplayShare> share = Take()) Apply(executor, *share);
+  while (std::optional<ReplayShare> share = Take()) {
+    Apply(executor, *share);
+    const uint64_t bytes = share->batch->held_bytes();
+    share.reset();
+    const std::lock_guard lock(mutex_);
+    held_bytes_ -= bytes;
+    changed_.notify_all();
+  }
 }
 
 void ReplayWorker::Apply(Executor& executor, const ReplayShare& share) {

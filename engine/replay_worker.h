@@ -60,7 +60,8 @@ class ReplayWorker {
 
  private:
   static constexpr size_t kMaxQueued = 4;
-  static constexpr size_t kWindow = 16;  // commands prefetched ahead
+  static constexpr uint64_t kMaxHeldBytes = uint64_t{64} << 20;  // or one batch
+  static constexpr size_t kWindow = 16;                          // commands prefetched ahead
 
   void Run();
   std::optional<ReplayShare> Take();
@@ -72,6 +73,7 @@ class ReplayWorker {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<ReplayShare> queue_;
+  uint64_t held_bytes_ = 0;  // of batches dealt and not yet applied
   bool finishing_ = false;
   std::atomic<bool> failed_{false};
   std::string error_;

@@ -7,6 +7,7 @@
 
 #include "aof/log_recovery.h"
 #include "aof/log_writer.h"
+#include "engine/initial_data.h"
 #include "engine/log_catalog.h"
 #include "engine/log_rewrite.h"
 #include "engine/store.h"
@@ -114,19 +115,22 @@ Status StoreLog::ReadLocation() {
 
 Result<memtable::HashSeed> StoreLog::OpenDirectory() {
   last_save_ms_ = store_.clock().NowMs();
-  if (!store_.config().Bool("appendonly"))
-    return memtable::HashSeed{store_.random().NextRandom(), store_.random().NextRandom()};
-  HF_TRY_STATUS(LockDirectory());
-  HF_TRY_STATUS(ReadLocation());
+  const bool has_log = store_.config().Bool("appendonly");
+  if (has_log) HF_TRY_STATUS(LockDirectory());
+  if (has_log) HF_TRY_STATUS(ReadLocation());
+  HF_TRY_STATUS(LookForInitialData());
   // Before anybody can ask how far loading is.
   load_started_ms_ = store_.clock().NowMs();
   load_total_bytes_ = LogBytes();
+  if (!has_log)
+    return memtable::HashSeed{store_.random().NextRandom(), store_.random().NextRandom()};
   return SeedOf(*location_->manifest.hash_key);
 }
 
 Status StoreLog::Recover() {
-  if (catalog_ == nullptr) return {};
+  if (catalog_ == nullptr) return initial_ != nullptr ? LoadInitialData() : Status{};
   aof::LogEnd end;
+  if (initial_ != nullptr) HF_TRY_STATUS(Import(end));
   if (!location_->sources.empty()) HF_TRY_STATUS(ReplayAndCut(end));
   HF_TRY_STATUS(aof::RemoveTemporaryFiles(store_.file_system(), LogDirectory(),
                                           store_.config().Text("appendfilename")));
@@ -144,7 +148,13 @@ Status StoreLog::Recover() {
 // say why.
 uint64_t StoreLog::LogBytes() const {
   uint64_t bytes = 0;
-  for (const aof::LogSource& source : location_->sources) {
+  std::vector<aof::LogSource> sources;
+  if (initial_ != nullptr) {
+    sources = initial_->sources;
+  } else if (location_ != nullptr) {
+    sources = location_->sources;
+  }
+  for (const aof::LogSource& source : sources) {
     const auto file = store_.file_system().Open(source.path, {});
     if (!file) continue;
     if (const Result<uint64_t> size = (*file)->Size()) bytes += *size;
@@ -152,20 +162,26 @@ uint64_t StoreLog::LogBytes() const {
   return bytes;
 }
 
-Status StoreLog::ReplayAndCut(aof::LogEnd& end) {
-  FileSystem& files = store_.file_system();
-  aof::LogReader reader(files, location_->sources);
-  HF_TRY_STATUS(
-      ReplayLog(store_, reader, {.workers = store_.replay_workers(), .progress = &progress_}));
+// Ok if the log can be used up to where it ends or was torn.
+Status StoreLog::JudgeVerdict(const aof::LogReader& reader, std::string_view torn_end) {
   const aof::LogVerdict& verdict = reader.verdict();
   if (verdict.kind == aof::LogVerdict::Kind::kDamage)
     return MakeError(ErrorCode::kCorruption, verdict.Text());
-  if (verdict.kind == aof::LogVerdict::Kind::kTorn) {
-    if (!store_.config().Bool("aof-load-truncated"))
-      return MakeError(ErrorCode::kCorruption,
-                       verdict.Text() + " (aof-load-truncated is off: not cut)");
-    store_.Report(LogLevel::kWarning, verdict.Text() + "; cut there");
-  }
+  if (verdict.kind == aof::LogVerdict::Kind::kSound) return {};
+  if (!store_.config().Bool("aof-load-truncated"))
+    return MakeError(ErrorCode::kCorruption,
+                     verdict.Text() + " (aof-load-truncated is off: not cut)");
+  store_.Report(LogLevel::kWarning, fmt::format("{}{}", verdict.Text(), torn_end));
+  return {};
+}
+
+Status StoreLog::ReplayAndCut(aof::LogEnd& end) {
+  FileSystem& files = store_.file_system();
+  aof::LogReader reader(files, location_->sources,
+                        {.open_preamble = snapshot::RdbPreambles({.counts = &rdb_counts_})});
+  HF_TRY_STATUS(
+      ReplayLog(store_, reader, {.workers = store_.replay_workers(), .progress = &progress_}));
+  HF_TRY_STATUS(JudgeVerdict(reader, "; cut there"));
   WarnAboutClock();
   end = HF_TRY(aof::CutTornEnd(files, reader));
   for (const std::string& side : end.side_files)

@@ -15,16 +15,20 @@
 #include "holdfast/file_system.h"
 #include "holdfast/result.h"
 #include "memtable/key.h"
+#include "snapshot/rdb_preamble.h"
 
 namespace holdfast {
 
 namespace aof {
+class LogReader;
 class LogWriter;
 enum class SyncPolicy;
 struct LogEnd;
 struct LogLocation;
 }  // namespace aof
 
+class BaseWriter;
+struct InitialData;
 class LogCatalog;
 class LogRewrite;
 class Store;
@@ -67,6 +71,12 @@ class StoreLog final : public commands::Persistence {
   Status AdoptSingleFile();
   uint64_t LogBytes() const;
   Status ReplayAndCut(aof::LogEnd& end);
+  Status JudgeVerdict(const aof::LogReader& reader, std::string_view torn_end);
+  Status LookForInitialData();
+  Status LoadInitialData();
+  Status Import(aof::LogEnd& end);
+  Status WriteAll(BaseWriter& base);
+  uint64_t KeyCount();
   void WarnAboutClock();
   Status OpenWriter(const aof::LogEnd& end);
   void RunMaintenance();
@@ -79,11 +89,13 @@ class StoreLog final : public commands::Persistence {
   std::unique_ptr<FileLock> directory_lock_;
   std::unique_ptr<aof::LogLocation> location_;
   std::unique_ptr<LogCatalog> catalog_;
+  std::unique_ptr<InitialData> initial_;  // null: the log is the data
   std::unique_ptr<aof::LogWriter> writer_;
   ShutdownHandler shutdown_;
   std::atomic<UnixMs> last_save_ms_{0};
 
   ReplayProgress progress_;
+  snapshot::RdbCounts rdb_counts_;
   std::atomic<UnixMs> load_started_ms_{0};
   std::atomic<uint64_t> load_total_bytes_{0};
 

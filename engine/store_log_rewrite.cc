@@ -138,7 +138,9 @@ commands::LoadFigures StoreLog::Load() const {
           .started_ms = load_started_ms_.load(std::memory_order_relaxed),
           .total_bytes = load_total_bytes_.load(std::memory_order_relaxed),
           .loaded_bytes = progress_.bytes.load(std::memory_order_relaxed),
-          .loaded_keys = progress_.commands.load(std::memory_order_relaxed)};
+          .loaded_keys = progress_.commands.load(std::memory_order_relaxed),
+          .rdb_keys = rdb_counts_.loaded.load(std::memory_order_relaxed),
+          .rdb_keys_expired = rdb_counts_.expired.load(std::memory_order_relaxed)};
 }
 
 void StoreLog::LogPolicyChanged() {
@@ -163,7 +165,7 @@ Status StoreLog::Reload() {
                                                           store_.config().Text("appenddirname"),
                                                           store_.config().Text("appendfilename")));
   for (int i = 0; i < store_.keyspace().databases(); ++i) store_.keyspace().Flush(gate, i, false);
-  aof::LogReader reader(files, location.sources);
+  aof::LogReader reader(files, location.sources, {.open_preamble = snapshot::RdbPreambles()});
   HF_TRY_STATUS(ReplayLogUnderGate(store_, reader));
   if (reader.verdict().kind == aof::LogVerdict::Kind::kSound) return {};
   return MakeError(ErrorCode::kCorruption, reader.verdict().Text());

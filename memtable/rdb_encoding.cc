@@ -48,8 +48,12 @@ constexpr std::string_view kTypeNames[] = {"string",
                                            "list (quicklist)",
                                            "stream (second form)",
                                            "set (listpack)",
-                                           "stream (third form)"};
-static_assert(std::size(kTypeNames) == static_cast<size_t>(RdbType::kStreamListpacks3) + 1);
+                                           "stream (third form)",
+                                           "hash (field TTLs, pre-release form)",
+                                           "hash (listpack, field TTLs, pre-release form)",
+                                           "hash (field TTLs)",
+                                           "hash (listpack, field TTLs)"};
+static_assert(std::size(kTypeNames) == static_cast<size_t>(RdbType::kHashListpackFieldTtls) + 1);
 
 template <typename T>
 bool Fits(int64_t value) {
@@ -114,7 +118,11 @@ bool RdbEncoder::PutCompressed(std::string_view bytes) {
 }
 
 Result<std::string_view> RdbDecoder::Take(uint64_t size) {
-  if (size > in_.size()) return Corrupt("a length goes past the end of the payload");
+  if (size > in_.size()) [[unlikely]] {
+    if (source_ == nullptr) return Corrupt("a length goes past the end of the payload");
+    in_ = HF_TRY(source_->More(in_, size));
+    HF_CHECK(in_.size() >= size);
+  }
   const std::string_view taken = in_.substr(0, size);
   in_.remove_prefix(size);
   return taken;
@@ -152,35 +160,56 @@ Result<uint64_t> RdbDecoder::GetLength() {
   return length.value;
 }
 
+Result<uint64_t> RdbDecoder::GetLittleEndian(size_t bytes) {
+  HF_CHECK(bytes <= sizeof(uint64_t));
+  const std::string_view text = HF_TRY(Take(bytes));
+  uint64_t value = 0;
+  for (size_t i = bytes; i > 0; --i) value = value << 8 | static_cast<uint8_t>(text[i - 1]);
+  return value;
+}
+
 Result<std::string> RdbDecoder::GetString() {
+  std::string bytes;
+  HF_TRY_STATUS(GetString(bytes));
+  return bytes;
+}
+
+Status RdbDecoder::GetString(std::string& out) {
   const LengthOrForm length = HF_TRY(GetLengthOrForm());
-  if (!length.special) return std::string(HF_TRY(Take(length.value)));
+  if (!length.special) return GetRaw(length.value, out);
   switch (length.value) {
     case kFormInteger8:
-      return GetInteger(1);
+      return GetInteger(1, out);
     case kFormInteger16:
-      return GetInteger(2);
+      return GetInteger(2, out);
     case kFormInteger32:
-      return GetInteger(4);
+      return GetInteger(4, out);
     case kFormCompressed:
-      return GetCompressed();
+      return GetCompressed(out);
     default:
       return Corrupt("an unknown form of a string");
   }
 }
 
-Result<std::string> RdbDecoder::GetInteger(size_t bytes) {
-  const std::string_view text = HF_TRY(Take(bytes));
-  uint64_t value = 0;
-  for (size_t i = 0; i < bytes; ++i) {
-    value |= static_cast<uint64_t>(static_cast<uint8_t>(text[i])) << (8 * i);
+Status RdbDecoder::GetRaw(uint64_t length, std::string& out) {
+  if (source_ != nullptr && length > in_.size() && length >= kLongString) {
+    in_ = HF_TRY(source_->Fill(in_, length, out));
+    HF_CHECK(out.size() == length);
+    return {};
   }
-  const size_t unused_bits = 64 - 8 * bytes;
-  const auto integer = static_cast<int64_t>(value << unused_bits) >> unused_bits;
-  return std::string(IntegerText(integer).view());
+  out.assign(HF_TRY(Take(length)));
+  return {};
 }
 
-Result<std::string> RdbDecoder::GetCompressed() {
+Status RdbDecoder::GetInteger(size_t bytes, std::string& out) {
+  const uint64_t value = HF_TRY(GetLittleEndian(bytes));
+  const size_t unused_bits = 64 - 8 * bytes;
+  const auto integer = static_cast<int64_t>(value << unused_bits) >> unused_bits;
+  out.assign(IntegerText(integer).view());
+  return {};
+}
+
+Status RdbDecoder::GetCompressed(std::string& out) {
   const uint64_t compressed_size = HF_TRY(GetLength());
   const uint64_t size = HF_TRY(GetLength());
   const std::string_view compressed = HF_TRY(Take(compressed_size));
@@ -188,12 +217,12 @@ Result<std::string> RdbDecoder::GetCompressed() {
       size > compressed.size() * kLzfMaxExpansion) {
     return Corrupt("impossible lengths of a compressed string");
   }
-  std::string bytes(size, '\0');
+  out.resize(size);
   const unsigned written =
-      lzf_decompress(compressed.data(), static_cast<unsigned>(compressed.size()), bytes.data(),
-                     static_cast<unsigned>(bytes.size()));
+      lzf_decompress(compressed.data(), static_cast<unsigned>(compressed.size()), out.data(),
+                     static_cast<unsigned>(out.size()));
   if (written == 0 || written != size) return Corrupt("a compressed string is damaged");
-  return bytes;
+  return {};
 }
 
 }  // namespace holdfast::memtable

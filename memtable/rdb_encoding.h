@@ -3,7 +3,8 @@
 // the special forms: an integer of 8, 16 or 32 bits, or LZF-compressed bytes.
 //
 // Plain values; any thread. A reader trusts no length: what does not fit the input is kCorruption,
-// and nothing is allocated that the input's own size does not justify.
+// and nothing is allocated that the input's own size does not justify. A payload is a view; a file
+// comes piece by piece, from an RdbSource.
 #pragma once
 
 #include <cstddef>
@@ -39,6 +40,10 @@ enum class RdbType : uint8_t {
   kStreamListpacks2 = 19,
   kSetListpack = 20,
   kStreamListpacks3 = 21,
+  kHashFieldTtlsPreGa = 22,
+  kHashListpackFieldTtlsPreGa = 23,
+  kHashFieldTtls = 24,
+  kHashListpackFieldTtls = 25,
 };
 
 // "hash (listpack)"; empty for a byte that is no type.
@@ -59,26 +64,47 @@ class RdbEncoder {
   std::string& out_;
 };
 
+// Where a decoder gets more bytes from. `rest`, what it has not used of the bytes that it was given
+// last, is taken back; it lies at their end.
+class RdbSource {
+ public:
+  virtual ~RdbSource() = default;
+  // Bytes that begin with those of `rest`, at least `wanted` of them; valid until the next call.
+  virtual Result<std::string_view> More(std::string_view rest, uint64_t wanted) = 0;
+  // The same for a long string, which goes to where it stays: `out` gets the next `size` bytes,
+  // what follows them is given back.
+  virtual Result<std::string_view> Fill(std::string_view rest, uint64_t size, std::string& out) = 0;
+};
+
 class RdbDecoder {
  public:
   explicit RdbDecoder(std::string_view in) : in_(in) {}
+  explicit RdbDecoder(RdbSource& source) : source_(&source) {}
   size_t left() const { return in_.size(); }
+  std::string_view rest() const { return in_; }  // what is at hand
   Result<uint8_t> GetByte();
   Result<uint64_t> GetLength();  // a special string form is an error
+  Result<uint64_t> GetLittleEndian(size_t bytes);
   Result<std::string> GetString();
+  Status GetString(std::string& out);  // replaces what `out` holds
 
  private:
   struct LengthOrForm {
     bool special = false;
     uint64_t value = 0;  // a length, or the number of a special form
   };
+  // Longer strings are not brought to where the others lie first.
+  static constexpr uint64_t kLongString = uint64_t{64} << 10;
+
   Result<LengthOrForm> GetLengthOrForm();
   Result<uint64_t> GetBytesBigEndian(size_t count);
   Result<std::string_view> Take(uint64_t size);
-  Result<std::string> GetInteger(size_t bytes);
-  Result<std::string> GetCompressed();
+  Status GetRaw(uint64_t length, std::string& out);
+  Status GetInteger(size_t bytes, std::string& out);
+  Status GetCompressed(std::string& out);
 
   std::string_view in_;
+  RdbSource* source_ = nullptr;  // null: there is nothing but in_
 };
 
 }  // namespace holdfast::memtable

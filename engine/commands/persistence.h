@@ -38,6 +38,8 @@ struct LoadFigures {
   uint64_t total_bytes = 0;
   uint64_t loaded_bytes = 0;
   uint64_t loaded_keys = 0;
+  uint64_t rdb_keys = 0;          // of those, from an RDB file
+  uint64_t rdb_keys_expired = 0;  // left out
 };
 
 struct ShutdownRequest {

@@ -228,7 +228,10 @@ inline constexpr ConfigRow kRows[] = {
     // Snapshots
     List("save", "", "3600 1 300 100 60 10000", kInert, ConfigRule::kSave,
          "snapshot after this many seconds and changes"),
-    Text("dbfilename", "", "dump.rdb", kProtected | kInert, "RDB file", ConfigRule::kFileName),
+    Text("dbfilename", "", "dump.rdb", kProtected, "RDB file in dir, read if there is no log",
+         ConfigRule::kFileName),
+    Text("import", "", "", kImmutable,
+         "dump.rdb, log or directory of Redis's to begin with; dir holds no data set yet"),
     Bool("rdbcompression", "", true, 0, "compress values in DUMP"),
     Bool("rdbchecksum", "", true, kImmutable | kInert, "checksum in RDB files"),
     Bool("rdb-save-incremental-fsync", "", true, kInert, "sync an RDB file piece by piece"),

@@ -255,16 +255,45 @@ def redis_own_log():
 
 
 def rdb_base():
-    with Folder() as folder:
+    """Redis's log with an RDB base, and its dump.rdb: sound, exported, a changed byte is named."""
+    with Folder() as folder, Folder() as target:
         flags = list(REDIS_FLAGS)
         flags[flags.index("--aof-use-rdb-preamble") + 1] = "yes"
         with ServerProcess(REDIS_SERVER, flags, folder=folder) as server:
             with server.connect() as client:
-                client.must("SET", "a", "1")
+                for number in range(60):
+                    client.must("SELECT", number % 3)
+                    client.must("SET", "key:%d" % number, str(number) * number)
+                client.must("BGREWRITEAOF")
+                while b"aof_rewrite_in_progress:1" in client.must("INFO", "persistence") or \
+                        b"aof_rewrite_scheduled:1" in client.must("INFO", "persistence"):
+                    pass
+                client.must("SAVE")
+                client.must("SET", "after", "1")
+        data = redis_data(folder, ["--aof-use-rdb-preamble", "yes"])
+        expect("keys", 61, len(data))
+        for source, wanted in ((folder, data), (os.path.join(folder, "dump.rdb"),
+                                                {key: data[key] for key in data
+                                                 if key[1] != "after"})):
+            expect("sound", 0, check(source)[0])
+            single = os.path.join(target, "appendonly.aof")
+            code, output = check("--export", single, source)
+            expect("export " + output, 0, code)
+            expect("data", wanted, redis_data(target))
+            shutil.rmtree(os.path.join(target, "appendonlydir"))  # Redis moved it there
+        directory = os.path.join(folder, "appendonlydir")
+        base, = (name for name in os.listdir(directory) if name.endswith(".base.rdb"))
+        path = os.path.join(directory, base)
+        with open(path, "r+b") as file:
+            file.seek(os.path.getsize(path) - 20)
+            byte = file.read(1)
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte[0] ^ 1]))
         code, output = check(folder)
-        expect("exit code", 2, code)
-        if "RDB" not in output:
-            raise Failed("the RDB base is not named: " + output)
+        expect("exit code", 1, code)
+        if "damage in %s at offset" % path not in output:
+            raise Failed("the damage is not named: " + output)
+        expect("nothing can be cut off it", 2, check("--fix", "--yes", folder)[0])
 
 
 def main():

@@ -19,8 +19,8 @@ from server_process import (REDIS_SERVER, ServerProcess, add_server_argument, fr
 # Parameters that redis-server 7.0 does not have.
 OURS_ALONE = {
     # Holdfast's own.
-    "aof-ring-size", "cold-read-threads", "eviction-action", "max-disk", "max-disk-action",
-    "snapshots-kept",
+    "aof-ring-size", "cold-read-threads", "eviction-action", "import", "max-disk",
+    "max-disk-action", "snapshots-kept",
     # Redis 7.2's.
     "cluster-announce-human-nodename", "locale-collate", "set-max-listpack-entries",
     "set-max-listpack-value",

@@ -3,7 +3,7 @@
 
 Cases: a mixed run cleanly stopped; after BGREWRITEAOF; after kill -9 and `aof-check --fix --yes`;
 a Redis 7 appendonlydir with an AOF base; a plain old single-file AOF; a Redis AOF cut inside a
-transaction; an RDB base (refused by name). --self-test plants a changed byte that must be found.
+transaction. (RDB bases: rdb_import_test.py.) --self-test plants a changed byte that must be found.
 """
 
 import argparse
@@ -252,25 +252,6 @@ class Cases:
         shutil.rmtree(server.folder)
         if first != [b"1", None, None] or second != [b"1", None, None, b"3"]:
             raise Failed("cut group: %r, then %r" % (first, second))
-
-    def case_rdb_base(self):
-        """An RDB base cannot be read yet: one line that names it, and nothing touched."""
-        if is_redis(self.binary):
-            return
-        server = ServerProcess(REDIS_SERVER, FLAGS + ["--aof-use-rdb-preamble", "yes"])
-        mixed_run(server, self.seed, 500)
-        rewrite(server)
-        server.terminate()
-        before = listing(server.folder)
-        try:
-            with ServerProcess(self.binary, FLAGS, folder=server.folder):
-                raise Failed("an RDB base was accepted")
-        except ServerFailed as failed:
-            if "RDB" not in str(failed):
-                raise Failed("the message does not name the RDB base: %s" % failed) from failed
-        if listing(server.folder) != before:
-            raise Failed("files were touched: %r, then %r" % (before, listing(server.folder)))
-        shutil.rmtree(server.folder)
 
 
 def listing(folder):

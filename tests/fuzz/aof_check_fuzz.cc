@@ -1,7 +1,7 @@
 // Fuzzes aof-check as a whole. The input: arguments, one a line, up to an empty line, then the log
 // file. The tool ends with one of its exit codes, and a log that it fixed is sound.
 // Files under test: aof/checker.cc aof/check_options.cc aof/check_report.cc aof/log_export.cc
-// aof/log_recovery.cc
+// aof/log_recovery.cc aof/log_target.cc
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -11,6 +11,7 @@
 #include "aof/checker.h"
 #include "aof/log_recovery.h"
 #include "holdfast/check.h"
+#include "snapshot/rdb_preamble.h"
 #include "tests/sim/simulated_file_system.h"
 
 namespace {
@@ -81,14 +82,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   PutEverywhere(disk, input);
   CheckPlaces(disk);
   Console console(input.size() % 2 == 0);
-  const int code = RunAofCheck(disk, args, console);
+  const PreambleOpener preambles = snapshot::RdbPreambles();
+  const int code = RunAofCheck(disk, args, console, preambles);
   HF_CHECK(code >= kCheckSound && code <= kCheckFailed);
   const std::string_view path = args.empty() ? "" : args.back();
   const std::string_view fix[] = {"--fix", "--yes", path};
   if ((path == "/f" || path == "/db" || path == "/old") &&
-      RunAofCheck(disk, fix, console) == kCheckSound) {
+      RunAofCheck(disk, fix, console, preambles) == kCheckSound) {
     const std::string_view check[] = {path};
-    HF_CHECK(RunAofCheck(disk, check, console) == kCheckSound);
+    HF_CHECK(RunAofCheck(disk, check, console, preambles) == kCheckSound);
   }
   return 0;
 }

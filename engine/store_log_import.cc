@@ -1,0 +1,96 @@
+// The StoreLog's first data: read from what a Redis left, written as a base of our own.
+#include <fmt/core.h>
+
+#include "aof/log_recovery.h"
+#include "engine/base_writer.h"
+#include "engine/initial_data.h"
+#include "engine/log_catalog.h"
+#include "engine/store.h"
+#include "engine/store_log.h"
+#include "holdfast/check.h"
+#include "snapshot/rdb_preamble.h"
+
+namespace holdfast {
+
+// A manifest without files is no data set yet: what an import leaves that a crash cut short.
+Status StoreLog::LookForInitialData() {
+  const bool has_log = location_ != nullptr && !location_->sources.empty();
+  auto found = HF_TRY(FindInitialData(store_.file_system(), store_.config(), has_log));
+  if (found) initial_ = std::make_unique<InitialData>(*std::move(found));
+  const std::string dump =
+      aof::JoinPath(store_.config().Text("dir"), store_.config().Text("dbfilename"));
+  if (has_log && dump.back() != '/' && HF_TRY(store_.file_system().Exists(dump)))
+    store_.Report(LogLevel::kNotice, fmt::format("{} is not read: the log is the data set", dump));
+  return {};
+}
+
+// Into memory, from files that are not ours and are not touched.
+Status StoreLog::LoadInitialData() {
+  store_.Report(LogLevel::kNotice,
+                fmt::format("The data directory holds no log: loading {}", initial_->path));
+  aof::LogReader reader(
+      store_.file_system(), initial_->sources,
+      {.open_preamble = snapshot::RdbPreambles(
+           {.drop_expired_at_ms = store_.clock().NowMs(), .counts = &rdb_counts_})});
+  HF_TRY_STATUS(
+      ReplayLog(store_, reader, {.workers = store_.replay_workers(), .progress = &progress_}));
+  HF_TRY_STATUS(JudgeVerdict(reader, "; what follows is left out"));
+  WarnAboutClock();
+  store_.Report(LogLevel::kNotice,
+                fmt::format("Loaded {} keys from {} ({} had expired)", KeyCount(), initial_->path,
+                            rdb_counts_.expired.load(std::memory_order_relaxed)));
+  return {};
+}
+
+uint64_t StoreLog::KeyCount() {
+  keyspace::LockedShards locks(store_.keyspace());
+  uint64_t keys = 0;
+  for (int i = 0; i < store_.keyspace().databases(); ++i)
+    keys += store_.keyspace().SizeOf(locks, i).keys;
+  return keys;
+}
+
+Status StoreLog::Import(aof::LogEnd& end) {
+  HF_TRY_STATUS(LoadInitialData());
+  FileSystem& files = store_.file_system();
+  const std::string directory = LogDirectory();
+  // Before there is a base: one without a manifest would be taken for the rest of a lost log.
+  HF_TRY_STATUS(catalog_->Write());
+  BaseWriter base(files, store_.clock(), store_.random().NextRandom(), congested_);
+  const std::string temporary =
+      aof::JoinPath(directory, "temp-" + store_.config().Text("appendfilename") + ".import");
+  HF_TRY_STATUS(base.Create(temporary));
+  HF_TRY_STATUS(WriteAll(base));
+  HF_TRY_STATUS(base.Finish(0));
+  const std::string name = catalog_->NextBaseName();
+  HF_TRY_STATUS(files.Rename(temporary, aof::JoinPath(directory, name)));
+  HF_TRY_STATUS(files.SyncDirectory(directory));
+  HF_TRY_STATUS(catalog_->SetFirstBase(name, base.file_id()));
+  end.log_bytes = base.bytes();
+  HF_CHECK(end.next_frame == 1 && !end.source);
+  // Done once: neither CONFIG REWRITE nor a conf file shall ask for it again.
+  const std::string nothing[] = {""};
+  HF_CHECK(store_.config().SetAtStart("import", nothing));
+  store_.Report(LogLevel::kNotice,
+                fmt::format("{} is written; {} is not needed any more", name, initial_->path));
+  return {};
+}
+
+// Nobody changes the keyspace: the store still loads.
+Status StoreLog::WriteAll(BaseWriter& base) {
+  keyspace::CutWalk walk(store_.keyspace(), base);
+  {
+    keyspace::LockedShards gate(store_.keyspace());
+    gate.LockGate();
+    walk.Begin(gate);
+  }
+  while (walk.Step()) {
+    if (progress_.cancelled.load(std::memory_order_relaxed))
+      return MakeError(ErrorCode::kUnavailable, "cancelled: the import was not finished");
+    HF_TRY_STATUS(base.Drain(false));
+  }
+  HF_CHECK(!walk.aborted());
+  return {};
+}
+
+}  // namespace holdfast

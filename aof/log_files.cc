@@ -340,11 +340,12 @@ Status LogFiles::Close() {
   const FlushGuard flush_guard(flush_lock_);
   if (failing()) return std::unexpected(last_error());
   HF_CHECK(frames_.empty() && synced() == written());
-  if (next_ != nullptr) {
-    // Never used: an empty file that recovery would throw away as well.
-    next_ = nullptr;
-    static_cast<void>(environment_.file_system->Unlink(PathOf(next_name_)));
-  }
+  DropPrepared();
+  return CloseNewest();
+}
+
+// Everything in the newest file is synced.
+Status LogFiles::CloseNewest() {
   HF_CHECK(newest_.size == newest_.segment->end() && newest_.frame == synced_frame_);
   // Behind a sealed file a listed one follows: that proves enough.
   const bool no_frames = newest_.size == kFileHeaderBytes;
@@ -356,6 +357,38 @@ Status LogFiles::Close() {
                                      .synced = synced_frame_}));
   log_bytes_.fetch_add(size - newest_.size, std::memory_order_relaxed);
   return {};
+}
+
+// Never used: an empty file that recovery would throw away as well.
+void LogFiles::DropPrepared() {
+  {
+    const std::lock_guard lock(state_mutex_);
+    if (next_ == nullptr) return;
+    next_ = nullptr;
+    if (rotation_ == Rotation::kPrepared) rotation_ = Rotation::kIdle;
+  }
+  static_cast<void>(environment_.file_system->Unlink(PathOf(next_name_)));
+}
+
+void LogFiles::SetResting(bool resting) {
+  const std::lock_guard files_lock(files_mutex_);
+  resting_.store(resting, std::memory_order_release);
+}
+
+Status LogFiles::Rest() {
+  const std::lock_guard files_lock(files_mutex_);
+  const FlushGuard flush_guard(flush_lock_);
+  if (failing()) return std::unexpected(last_error());
+  if (!resting() || AtRest() || synced() != ring_.tail()) return {};
+  DropPrepared();
+  Status closed = CloseNewest();
+  if (!closed) return Fail(std::move(closed).error(), true);
+  return {};
+}
+
+bool LogFiles::AtRest() const {
+  const std::lock_guard lock(state_mutex_);
+  return newest_.segment->sealed() && frames_.empty() && !failing();
 }
 
 // ---- fill role

@@ -82,6 +82,8 @@ class LogFiles {
   // Sync role, last call, when everything is synced: writes a closing frame and cuts the zeros off,
   // so that Redis loads the file as it is. May be repeated after an error.
   Status Close();
+  // The same while the log is resting, as soon as everything is synced. May be repeated.
+  Status Rest();
 
   // Fill role. One piece; true if more is wanted.
   Result<bool> Fill();
@@ -91,6 +93,12 @@ class LogFiles {
   // Under the gate, after PrepareRotation: no record is being appended. No I/O, no waiting.
   // kUnavailable if the prepared file was lost to a failure meanwhile.
   Status Rotate();
+  // Any thread. While resting nothing is appended; what goes on afterwards does so in a new file:
+  // false, PrepareRotation, Rotate.
+  void SetResting(bool resting);
+  bool resting() const { return resting_.load(std::memory_order_acquire); }
+  // What Rest is to bring about.
+  bool AtRest() const;
   // The outcome of the last Rotate once it is known (kUnavailable: the log failed before the new
   // file was durable; the cut must be given up). Handed out once.
   std::optional<Result<RotationPoint>> TakeRotation();
@@ -133,6 +141,8 @@ class LogFiles {
   static constexpr LogPosition kNever = UINT64_MAX;
   enum class Rotation { kIdle, kPrepared, kRequested, kSealing };
 
+  Status CloseNewest();
+  void DropPrepared();
   std::string PathOf(const std::string& name) const;
   std::string TemporaryPath(const std::string& name) const;
   Result<std::shared_ptr<Segment>> CreateSegment(const std::string& path);
@@ -197,6 +207,7 @@ class LogFiles {
   std::atomic<LogPosition> written_{0};
   std::atomic<LogPosition> synced_{0};
   std::atomic<bool> failing_{false};
+  std::atomic<bool> resting_{false};  // changes under files_mutex_
   std::atomic<bool> disk_low_{false};
   std::atomic<bool> wants_fill_{true};
   std::atomic<uint64_t> term_{0};

@@ -316,23 +316,41 @@ Status RemoveTemporaryFiles(FileSystem& fs, const std::string& directory,
   return {};
 }
 
-Status RemoveSupersededFiles(FileSystem& fs, const std::string& directory,
-                             const std::string& append_filename, const Manifest& manifest) {
+Result<int64_t> NewestSequence(FileSystem& fs, const std::string& directory,
+                               const std::string& append_filename) {
+  int64_t newest = 0;
+  for (const std::string& name : HF_TRY(fs.List(directory))) {
+    const std::optional<int64_t> sequence = SequenceIn(name, append_filename);
+    if (sequence && name == IncrementalFileName(append_filename, *sequence))
+      newest = std::max(newest, *sequence);
+  }
+  return newest;
+}
+
+Result<std::vector<std::string>> RemoveSupersededFiles(FileSystem& fs, const std::string& directory,
+                                                       const std::string& append_filename,
+                                                       const Manifest& manifest) {
   const auto listed = [&](const std::string& name) {
     const auto is = [&](const LogFileEntry& entry) { return entry.name == name; };
     return (manifest.base && is(*manifest.base)) || std::ranges::any_of(manifest.history, is) ||
            std::ranges::any_of(manifest.incremental, is);
   };
+  std::vector<std::string> unlisted;
   for (const std::string& name : HF_TRY(fs.List(directory))) {
     const std::optional<int64_t> sequence = SequenceIn(name, append_filename);
     if (!sequence || listed(name)) continue;
-    const bool old_incremental = name == IncrementalFileName(append_filename, *sequence) &&
-                                 !manifest.incremental.empty() &&
-                                 *sequence < manifest.incremental.front().sequence;
-    if (old_incremental || name == BaseFileName(append_filename, *sequence))
+    const bool incremental = name == IncrementalFileName(append_filename, *sequence);
+    const bool old =
+        !manifest.incremental.empty() && *sequence < manifest.incremental.front().sequence;
+    if (incremental && !old) {
+      unlisted.push_back(name + ".unlisted");
+      HF_TRY_STATUS(fs.Rename(JoinPath(directory, name), JoinPath(directory, unlisted.back())));
+    } else if (incremental || name == BaseFileName(append_filename, *sequence)) {
       static_cast<void>(fs.Unlink(JoinPath(directory, name)));
+    }
   }
-  return {};
+  if (!unlisted.empty()) HF_TRY_STATUS(fs.SyncDirectory(directory));
+  return unlisted;
 }
 
 }  // namespace holdfast::aof

@@ -78,10 +78,17 @@ Result<std::string> SaveSideFile(FileSystem& fs, const std::string& path, std::s
 Status RemoveTemporaryFiles(FileSystem& fs, const std::string& directory,
                             const std::string& append_filename);
 
-// Removes what a writer left that crashed between the manifest switch of a rewrite and its end, or
-// just before it: bases and, before the first listed one, incremental files with names of ours that
-// `manifest`, which is durable, does not list. What cannot be removed now stays until next time.
-Status RemoveSupersededFiles(FileSystem& fs, const std::string& directory,
-                             const std::string& append_filename, const Manifest& manifest);
+// The highest number in the name of an incremental file, listed or not; 0: there is none.
+Result<int64_t> NewestSequence(FileSystem& fs, const std::string& directory,
+                               const std::string& append_filename);
+
+// Puts out of the way what a writer left that crashed between the manifest switch of a rewrite and
+// its end, or before it: files with names of ours that `manifest`, which is durable, does not list.
+// Bases and incremental files before the first listed one are superseded and removed; what cannot
+// be removed now stays until next time. Later ones belong to a log that was being turned on: they
+// get the ending .unlisted, so that no later file of that name is taken for them, and are returned.
+Result<std::vector<std::string>> RemoveSupersededFiles(FileSystem& fs, const std::string& directory,
+                                                       const std::string& append_filename,
+                                                       const Manifest& manifest);
 
 }  // namespace holdfast::aof

@@ -250,6 +250,33 @@ void LogWriter::AbandonRotations() {
   NotifyProgress();
 }
 
+// ---- off and on
+
+Status LogWriter::Rest() {
+  files_.SetResting(true);
+  if (options_.background) {
+    sync_wakeup_.Notify();
+    std::unique_lock lock(progress_mutex_);
+    progress_.wait(lock, [this] {
+      return files_.AtRest() || files_.failing() || stopping_.load(std::memory_order_acquire);
+    });
+  } else {
+    SyncTurn();
+  }
+  watermark_.Raise(ring_.tail());
+  if (files_.AtRest()) return {};
+  return std::unexpected(files_.last_error());
+}
+
+void LogWriter::SettleToRest() {
+  FlushLoop(false);
+  if (files_.written() != files_.synced()) SyncGroup();
+  if (!files_.failing()) static_cast<void>(files_.Rest());
+  // Repaired in the next turn; or another thread is still writing the last bytes.
+  if (!files_.AtRest()) sync_wakeup_.Notify();
+  NotifyProgress();
+}
+
 void LogWriter::SetBase(uint64_t base_bytes, const RotationPoint& point) {
   base_bytes_.store(base_bytes, std::memory_order_relaxed);
   files_.SetBase(base_bytes, point);
@@ -290,11 +317,11 @@ void LogWriter::SyncTurn() {
   if (files_.failing()) {
     TryRecover();
   } else if (SyncDue()) {
-    const bool rotating = files_.RotationPending();
-    if (rotating) FlushLoop(false);  // up to the cut, and over to the new file
+    if (files_.RotationPending()) FlushLoop(false);  // up to the cut, and over to the new file
     SyncGroup();
-    if (rotating) NotifyProgress();
+    NotifyProgress();  // a rotation may have ended, also one that began since
   }
+  if (files_.resting() && !files_.AtRest() && !files_.failing()) SettleToRest();
   UpdateAdmission();
 }
 

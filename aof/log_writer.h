@@ -7,7 +7,7 @@
 //   at the turn's end  log.FlushTurn(), or RequestFlush(): each thread that appended must
 //   before it replies  log.covered() >= the newest position of the shards it touched; else Park
 //
-// Owner: the composition root; with `appendonly no` there is none. Errors never surface in these
+// Owner: the composition root; until `appendonly yes` there is none. Errors never surface in these
 // calls: the log turns to kRefused, keeps every byte, repairs itself and admits again.
 #pragma once
 
@@ -137,6 +137,14 @@ class LogWriter {
   // A rewrite is complete: a base of that size replaces what lies before `point`.
   void SetBase(uint64_t base_bytes, const RotationPoint& point);
 
+  // ---- turned off and on again
+  // Nobody appends any more. Waits until everything is synced and the newest file is cut to its
+  // size, as Close leaves it, or until that fails (the error; it is tried on in the background).
+  // Either way who waits for the log waits no longer.
+  Status Rest();
+  // Before the rotation with which appending begins again.
+  void Wake() { files_.SetResting(false); }
+
   // ---- run time
   void SetPolicy(SyncPolicy policy);
   SyncPolicy policy() const { return policy_.load(std::memory_order_relaxed); }
@@ -177,6 +185,7 @@ class LogWriter {
   bool SyncDue() const;
   void AwaitGroup();
   void SyncGroup();
+  void SettleToRest();
   void TryRecover();
   std::chrono::nanoseconds SyncTimeout() const;
   int64_t Now() const { return options_.environment.clock->MonotonicNs(); }

@@ -53,6 +53,7 @@ class Segment {
   uint64_t end() const { return end_.load(std::memory_order_acquire); }
   uint64_t FilledAhead() const;
   uint64_t file_id() const { return file_id_; }
+  bool sealed() const { return sealed_.load(std::memory_order_acquire); }
 
  private:
   const std::unique_ptr<File> file_;

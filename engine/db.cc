@@ -73,7 +73,8 @@ class OpenDb final : public Db {
         {.config = &config_,
          .clock = options.clock != nullptr ? options.clock : &clock_,
          .random = options.random != nullptr ? options.random : &random_,
-         .file_system = options.file_system != nullptr ? options.file_system : &file_system_}));
+         .file_system = options.file_system != nullptr ? options.file_system : &file_system_,
+         .in_memory = options.directory.empty()}));
     return {};
   }
 

@@ -64,7 +64,7 @@ void Executor::GiveBackLongBuffers() {
   group_.GiveBackLongBuffers();
 }
 
-// Between turns: a command that writes must not find the store loaded and its executor without log.
+// Between turns, where waiting for a slot hurts nobody.
 void Executor::LookForLog() {
   loading_ = store_.loading();
   if (loading_) return;
@@ -191,7 +191,7 @@ void Executor::Run(Session& session, const PreparedCommand& command, ReplySink& 
   }
   KeyAccess access(store_.keyspace(),
                    {.now_ms = now_ms_,
-                    .log = slot_ != nullptr ? &group_ : nullptr,
+                    .log = Log(),
                     .touch = !session.shared.no_touch.load(std::memory_order_relaxed)});
   CommandContext context{.args = args,
                          .entry = entry,
@@ -220,6 +220,15 @@ void Executor::Invoke(CommandContext& context) {
   if (context.access.log() == nullptr || context.effects_only) return;
   if (context.entry.spec->log_rule == LogRule::kVerbatim)
     group_.RecordRequest(database, context.args);
+}
+
+// Gate and shard locks stand between a switch of the log and whoever asks here.
+keyspace::ChangeLog* Executor::Log() {
+  aof::LogWriter* log = store_.active_log();
+  if (log == nullptr) return nullptr;
+  if (slot_ == nullptr) [[unlikely]]
+    slot_ = &log->BorrowSlot();  // turned on for the first time, in the middle of this turn
+  return &group_;
 }
 
 // Under the locks of all keys: the order of the log is the order of the locks.
@@ -316,8 +325,7 @@ bool Executor::DeleteExpired(int database, std::string_view name) {
   const KeyHandle key = store_.keyspace().Handle(database, name);
   LockedShards locks(store_.keyspace());
   locks.LockOne(*key.shard);
-  KeyAccess access(store_.keyspace(),
-                   {.now_ms = now_ms_, .log = slot_ != nullptr ? &group_ : nullptr});
+  KeyAccess access(store_.keyspace(), {.now_ms = now_ms_, .log = Log()});
   const uint64_t expired = key.shard->counters.expired;
   access.ForWrite(key);
   Commit(locks);

@@ -98,6 +98,8 @@ class Executor {
   void RunQueued(commands::Session& session, std::span<const commands::QueuedCommand> queue,
                  ReplySink& reply, keyspace::LockedShards& locks);
   void Invoke(commands::CommandContext& context);
+  // Where the command records what it changes; null while the log is off. Under its locks.
+  keyspace::ChangeLog* Log();
   // Appends what was recorded; returns the log position that the reply depends on.
   aof::LogPosition Commit(keyspace::LockedShards& locks);
   Status ReplayLocked(int database, const PreparedCommand& command,
@@ -123,7 +125,7 @@ class Executor {
   // Where the command under way began: one reading of the counter ends one and begins the next.
   uint64_t last_ticks_ = 0;
   std::unique_ptr<commands::Session> replay_session_;  // made when needed
-  bool loading_ = true;  // as of this turn's beginning: no slot yet, nothing may be logged
+  bool loading_ = true;  // as of this turn's beginning: nothing may be logged
   aof::LogSlot* slot_ = nullptr;
   bool appended_ = false;  // in this turn
   GroupBuffer group_;

@@ -119,7 +119,7 @@ bool Executor::MustWait(const Session& session, const PreparedCommand& command) 
   constexpr auto kWritesOrMay =
       static_cast<commands::CommandFlag>(commands::kWrite | commands::kMayReplicate);
   const bool may_write = HasNow(session, *command.entry, kWritesOrMay);
-  if (may_write && slot_ != nullptr && !store_.LogAdmits()) [[unlikely]]
+  if (may_write && !store_.LogAdmits()) [[unlikely]]
     return true;
   switch (store_.clients().PausedAt(now_ms_)) {
     case commands::PauseMode::kNone:

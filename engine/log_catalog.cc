@@ -6,9 +6,11 @@
 
 namespace holdfast {
 
-int64_t LogCatalog::NextSequence() const {
+int64_t LogCatalog::FollowingSequence() const {
   return manifest_.incremental.empty() ? 1 : manifest_.incremental.back().sequence + 1;
 }
+
+int64_t LogCatalog::NextSequence() const { return std::max(FollowingSequence(), least_sequence_); }
 
 std::string LogCatalog::NextName() {
   const std::lock_guard lock(mutex_);
@@ -23,7 +25,27 @@ Status LogCatalog::Switch(const aof::Manifest& manifest) {
 
 Status LogCatalog::Write() {
   const std::lock_guard lock(mutex_);
+  HF_CHECK(!withheld_);
   return Switch(manifest_);
+}
+
+void LogCatalog::Withhold(int64_t first_sequence) {
+  const std::lock_guard lock(mutex_);
+  HF_CHECK(first_sequence > FollowingSequence());
+  withheld_ = true;
+  least_sequence_ = first_sequence;
+}
+
+void LogCatalog::Release() {
+  const std::lock_guard lock(mutex_);
+  if (listed_withheld_) return;
+  withheld_ = false;
+  least_sequence_ = 0;
+}
+
+bool LogCatalog::withheld() {
+  const std::lock_guard lock(mutex_);
+  return withheld_;
 }
 
 aof::Manifest LogCatalog::manifest() {
@@ -38,7 +60,10 @@ Status LogCatalog::List(const std::string& name, uint64_t file_id) {
   aof::Manifest changed = manifest_;
   changed.incremental.push_back(
       {.name = name, .sequence = sequence, .type = aof::LogFileType::kIncremental, .id = file_id});
-  return Switch(changed);
+  if (!withheld_) return Switch(changed);
+  manifest_ = std::move(changed);
+  listed_withheld_ = true;
+  return {};
 }
 
 int64_t LogCatalog::NextBaseSequence() const {
@@ -83,6 +108,8 @@ Result<std::vector<std::string>> LogCatalog::ReplaceBase(const std::string& name
     return std::unexpected(std::move(switched).error());
   }
   void_bases_.clear();
+  withheld_ = listed_withheld_ = false;
+  least_sequence_ = 0;
   return superseded;
 }
 

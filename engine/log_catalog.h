@@ -2,6 +2,11 @@
 // switched by one atomic rename. Owned by the StoreLog; List comes from the log's sync thread,
 // ReplaceBase from the rewrite thread. After an error the file may say either: the same call is
 // made again before anything is removed.
+//
+// A log that is turned on while the store runs holds nothing of the data set until its first base
+// is complete. Until then what is listed stays in memory (*withheld*): the manifest on the disk
+// goes on naming the log from before, and the files of the new one have numbers that do not follow
+// it, so that recovery does not take them for a continuation.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +34,12 @@ class LogCatalog final : public aof::SegmentCatalog {
 
   // Writes the manifest as it is in memory.
   Status Write();
+  // From now on the next file has the number `first_sequence`, and nothing is written to the disk
+  // before ReplaceBase.
+  void Withhold(int64_t first_sequence);
+  // Takes the last Withhold back, unless something was listed since.
+  void Release();
+  bool withheld();
   aof::Manifest manifest();
   // The name that the next base will have.
   std::string NextBaseName();
@@ -41,6 +52,7 @@ class LogCatalog final : public aof::SegmentCatalog {
                                                const std::string& first_incremental);
 
  private:
+  int64_t FollowingSequence() const;
   int64_t NextSequence() const;
   int64_t NextBaseSequence() const;
   Status Switch(const aof::Manifest& manifest);
@@ -50,6 +62,9 @@ class LogCatalog final : public aof::SegmentCatalog {
   const std::string append_filename_;
   std::mutex mutex_;
   aof::Manifest manifest_;
+  bool withheld_ = false;
+  bool listed_withheld_ = false;         // manifest_ is ahead of the disk
+  int64_t least_sequence_ = 0;           // of the next incremental file
   int64_t newest_base_sequence_ = 0;     // tried so far
   std::vector<std::string> void_bases_;  // of switches that failed; removed after one that works
 };

@@ -20,10 +20,7 @@ std::string LogRewrite::PathOf(const std::string& name) const {
   return aof::JoinPath(environment_.directory, name);
 }
 
-void LogRewrite::Cancel() {
-  cancelled_.store(true, std::memory_order_relaxed);
-  environment_.writer->AbandonRotations();
-}
+void LogRewrite::Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
 Result<RewriteOutcome> LogRewrite::Run() {
   Store& store = *environment_.store;
@@ -36,6 +33,7 @@ Result<RewriteOutcome> LogRewrite::Run() {
     LockedShards gate(store.keyspace());
     gate.LockGate();
     HF_TRY_STATUS(environment_.writer->Rotate());
+    if (environment_.turns_log_on) store.set_active_log(environment_.writer);
     walk.Begin(gate);
   }
   const aof::RotationPoint point = HF_TRY(environment_.writer->FinishRotation());

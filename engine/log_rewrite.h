@@ -32,6 +32,7 @@ struct RewriteEnvironment {
   LogCatalog* catalog = nullptr;
   std::string directory;
   std::string append_filename;
+  bool turns_log_on = false;  // the log was off: from the cut on changes are logged
 };
 
 // How a rewrite without an error ended.
@@ -48,7 +49,7 @@ class LogRewrite {
 
   // Start to end. After an error, as after kFlushed and kCancelled, the log is what it was.
   Result<RewriteOutcome> Run();
-  // Any thread, before the log is closed: makes Run stop at its next step.
+  // Any thread: makes Run stop at its next step.
   void Cancel();
   uint64_t base_bytes() const { return base_.bytes(); }
 

@@ -98,12 +98,12 @@ void Store::FlushTurn() {
 }
 
 bool Store::LogAdmits() const {
-  const aof::LogWriter* log = log_writer();
+  const aof::LogWriter* log = active_log();
   return log == nullptr || (log->Admits() && !log_->Congested());
 }
 
 bool Store::WritesRefused(bool frees) const {
-  const aof::LogWriter* log = log_writer();
+  const aof::LogWriter* log = active_log();
   if (log == nullptr || log->Admits()) [[likely]]
     return false;
   return log->Admission(frees) == aof::AdmissionState::kRefused;

@@ -39,6 +39,7 @@ struct StoreParts {
   RandomSource* random = nullptr;
   FileSystem* file_system = nullptr;
   Logger* logger = nullptr;   // may be null
+  bool in_memory = false;     // there is no data directory, and none may be made
   size_t replay_workers = 0;  // of the log at start; 0: as many as the machine can spare
 };
 
@@ -70,11 +71,18 @@ class Store {
   FileSystem& file_system() { return *parts_.file_system; }
   StoreLog& log() { return *log_; }
   size_t replay_workers() const { return parts_.replay_workers; }
+  bool in_memory() const { return parts_.in_memory; }
 
-  // Null when the log is off.
+  // Null until the log is on for the first time; stays when it is turned off.
   aof::LogWriter* log_writer() const { return log_writer_.load(std::memory_order_acquire); }
   void set_log_writer(aof::LogWriter* writer) {
     log_writer_.store(writer, std::memory_order_release);
+  }
+  // Where changes are logged now, null while the log is off. Set under the gate, or before anything
+  // runs: who holds a shard's lock sees one answer until it lets go.
+  aof::LogWriter* active_log() const { return active_log_.load(std::memory_order_acquire); }
+  void set_active_log(aof::LogWriter* writer) {
+    active_log_.store(writer, std::memory_order_release);
   }
   // By an executing thread at the end of a turn.
   void FlushTurn();
@@ -92,9 +100,9 @@ class Store {
   uint64_t LogCovered() const;
   void AddLogListener(aof::WatermarkListener& listener);
   void RemoveLogListener(aof::WatermarkListener& listener);
-  // See aof::Watermark::Park. The log is on.
+  // See aof::Watermark::Park. The log is on, or was.
   bool ParkOnLog(aof::WatermarkListener& listener, uint64_t position);
-  // Once false, log_writer() is what it stays. An Executor asks once a turn, and goes by that.
+  // An Executor asks once a turn, and goes by that.
   bool loading() const { return loading_.load(std::memory_order_acquire); }
 
   // Rates and the memory peak, for INFO; the background thread calls it every 100 ms or oftener.
@@ -120,6 +128,7 @@ class Store {
   std::unique_ptr<keyspace::Keyspace> keyspace_;
   std::unique_ptr<StoreLog> log_;
   std::atomic<aof::LogWriter*> log_writer_{nullptr};
+  std::atomic<aof::LogWriter*> active_log_{nullptr};
   std::unique_ptr<ProcessHost> host_;
   std::unique_ptr<ExpireCycle> expire_cycle_;
   std::vector<config::Subscription> subscriptions_;

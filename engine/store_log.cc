@@ -106,11 +106,15 @@ Status StoreLog::ReadLocation() {
   HF_TRY_STATUS(files.SyncDirectory(config.Text("dir")));
   if (!location_->has_manifest && !location_->sources.empty()) HF_TRY_STATUS(AdoptSingleFile());
   if (!location_->manifest.hash_key) location_->manifest.hash_key = RandomHashKey(store_.random());
-  const std::string manifest_path =
-      aof::JoinPath(LogDirectory(), aof::ManifestFileName(config.Text("appendfilename")));
-  catalog_ = std::make_unique<LogCatalog>(files, manifest_path, config.Text("appendfilename"),
-                                          location_->manifest);
+  MakeCatalog(location_->manifest);
   return {};
+}
+
+void StoreLog::MakeCatalog(aof::Manifest manifest) {
+  const std::string name = store_.config().Text("appendfilename");
+  catalog_ = std::make_unique<LogCatalog>(
+      store_.file_system(), aof::JoinPath(LogDirectory(), aof::ManifestFileName(name)), name,
+      std::move(manifest));
 }
 
 Result<memtable::HashSeed> StoreLog::OpenDirectory() {
@@ -122,9 +126,9 @@ Result<memtable::HashSeed> StoreLog::OpenDirectory() {
   // Before anybody can ask how far loading is.
   load_started_ms_ = store_.clock().NowMs();
   load_total_bytes_ = LogBytes();
-  if (!has_log)
-    return memtable::HashSeed{store_.random().NextRandom(), store_.random().NextRandom()};
-  return SeedOf(*location_->manifest.hash_key);
+  seed_ = has_log ? SeedOf(*location_->manifest.hash_key)
+                  : memtable::HashSeed{store_.random().NextRandom(), store_.random().NextRandom()};
+  return seed_;
 }
 
 Status StoreLog::Recover() {
@@ -136,11 +140,19 @@ Status StoreLog::Recover() {
                                           store_.config().Text("appendfilename")));
   // The hash key and what Redis wrote become ours with the first manifest of ours.
   HF_TRY_STATUS(catalog_->Write());
-  HF_TRY_STATUS(aof::RemoveSupersededFiles(store_.file_system(), LogDirectory(),
-                                           store_.config().Text("appendfilename"),
-                                           catalog_->manifest()));
+  for (const std::string& name : HF_TRY(aof::RemoveSupersededFiles(
+           store_.file_system(), LogDirectory(), store_.config().Text("appendfilename"),
+           catalog_->manifest()))) {
+    store_.Report(
+        LogLevel::kWarning,
+        fmt::format("{} was being turned into the log when the process ended; it is kept, "
+                    "but not part of the data set",
+                    aof::JoinPath(LogDirectory(), name)));
+  }
   HF_TRY_STATUS(OpenWriter(end));
-  maintenance_ = std::thread([this] { RunMaintenance(); });
+  store_.set_active_log(writer_.get());
+  log_wanted_ = true;
+  StartMaintenance();
   return {};
 }
 
@@ -235,14 +247,22 @@ Status StoreLog::Close() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
-    if (rewrite_ != nullptr) rewrite_->Cancel();
+    // One that turns the log on is let to its end: without a base the log is worth nothing.
+    if (rewrite_ != nullptr && !OwesBase()) {
+      rewrite_->Cancel();
+      writer_->AbandonRotations();
+    }
   }
   wake_.notify_all();
   if (maintenance_.joinable()) maintenance_.join();
+  const bool incomplete = OwesBase();
   Status closed = writer_->Close();
+  store_.set_active_log(nullptr);
   store_.set_log_writer(nullptr);
   writer_.reset();
   directory_lock_.reset();
+  if (closed && incomplete)
+    return MakeError(ErrorCode::kUnavailable, "the log that was turned on could not be completed");
   return closed;
 }
 

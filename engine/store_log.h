@@ -1,5 +1,6 @@
-// The durable side of a store: its directory and lock, recovery, the log writer, rewriting. Owned
-// by the Store; implements what commands may ask of persistence. Any thread, except where said.
+// The durable side of a store: its directory and lock, recovery, the log writer, rewriting, turning
+// the log off and on. Owned by the Store; implements what commands may ask of persistence. Any
+// thread, except where said.
 #pragma once
 
 #include <atomic>
@@ -25,6 +26,7 @@ class LogWriter;
 enum class SyncPolicy;
 struct LogEnd;
 struct LogLocation;
+struct Manifest;
 }  // namespace aof
 
 class BaseWriter;
@@ -67,6 +69,7 @@ class StoreLog final : public commands::Persistence {
  private:
   aof::SyncPolicy Policy() const;
   Status LockDirectory();
+  void MakeCatalog(aof::Manifest manifest);
   Status ReadLocation();
   Status AdoptSingleFile();
   uint64_t LogBytes() const;
@@ -79,13 +82,25 @@ class StoreLog final : public commands::Persistence {
   uint64_t KeyCount();
   void WarnAboutClock();
   Status OpenWriter(const aof::LogEnd& end);
+  void StartMaintenance();
+  // Of the maintenance thread.
+  enum class Task { kNone, kRewrite, kTurnOff, kStop };
   void RunMaintenance();
+  Task NextTask(std::unique_lock<std::mutex>& lock);
+  bool RewriteDue() const;
+  bool OwesBase() const;
   void RewriteOnce();
+  Result<RewriteOutcome> RunRewrite(LogRewrite& rewrite, bool turns_on);
+  Result<int64_t> SequenceApart() const;
   void NoteRewrite(const Result<RewriteOutcome>& ended);
   bool GrownEnough() const;
+  void TurnOff();
+  Status OpenLateLog();
+  Status CreateLateLog();
   std::string LogDirectory() const;
 
   Store& store_;
+  memtable::HashSeed seed_;
   std::unique_ptr<FileLock> directory_lock_;
   std::unique_ptr<aof::LogLocation> location_;
   std::unique_ptr<LogCatalog> catalog_;
@@ -103,6 +118,8 @@ class StoreLog final : public commands::Persistence {
   mutable std::mutex mutex_;  // guards the block below
   std::condition_variable wake_;
   bool stop_ = false;
+  bool tried_at_stop_ = false;  // to complete the log
+  bool log_wanted_ = false;     // what appendonly says; the log follows
   bool rewrite_wanted_ = false;
   LogRewrite* rewrite_ = nullptr;  // while one runs
   UnixMs rewrite_started_ms_ = 0;

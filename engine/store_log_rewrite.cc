@@ -19,7 +19,7 @@ constexpr auto kLookPause = std::chrono::milliseconds(100);
 constexpr int64_t kMsPerSecond = 1000;
 // After a rewrite that failed the next one for growth comes later and later.
 constexpr int64_t kFirstRetryPauseNs = int64_t{60} * 1'000'000'000;
-constexpr int64_t kLongestRetryPauseNs = 60 * kFirstRetryPauseNs;
+constexpr int64_t kOwedRetryPauseNs = 100'000'000;
 
 }  // namespace
 
@@ -34,25 +34,58 @@ bool StoreLog::GrownEnough() const {
   return stats.current_bytes >= base && (stats.current_bytes - base) * 100 / base >= percentage;
 }
 
+// Under the mutex.
+bool StoreLog::RewriteDue() const {
+  if (rewrite_wanted_) return true;
+  if (failed_rewrites_ > 0 && store_.clock().MonotonicNs() < retry_at_ns_) return false;
+  return OwesBase() || GrownEnough();
+}
+
+// Under the mutex. Waits for a task for a while.
+StoreLog::Task StoreLog::NextTask(std::unique_lock<std::mutex>& lock) {
+  const auto urgent = [this] {
+    const bool switched = log_wanted_ != (store_.active_log() != nullptr);
+    return stop_ || rewrite_wanted_ || (switched && failed_rewrites_ == 0);
+  };
+  wake_.wait_for(lock, kLookPause, urgent);
+  if (stop_)
+    return OwesBase() && !std::exchange(tried_at_stop_, true) ? Task::kRewrite : Task::kStop;
+  if (log_wanted_) return RewriteDue() ? Task::kRewrite : Task::kNone;
+  return store_.active_log() != nullptr ? Task::kTurnOff : Task::kNone;
+}
+
+void StoreLog::StartMaintenance() {
+  maintenance_ = std::thread([this] { RunMaintenance(); });
+}
+
 void StoreLog::RunMaintenance() {
   while (true) {
-    {
-      std::unique_lock lock(mutex_);
-      wake_.wait_for(lock, kLookPause, [this] { return stop_ || rewrite_wanted_; });
-      if (stop_) return;
-      const bool pausing = failed_rewrites_ > 0 && store_.clock().MonotonicNs() < retry_at_ns_;
-      if (!rewrite_wanted_ && (pausing || !GrownEnough())) continue;
+    std::unique_lock lock(mutex_);
+    const Task task = NextTask(lock);
+    lock.unlock();
+    switch (task) {
+      case Task::kNone:
+        break;
+      case Task::kRewrite:
+        RewriteOnce();
+        break;
+      case Task::kTurnOff:
+        TurnOff();
+        break;
+      case Task::kStop:
+        return;
     }
-    RewriteOnce();
   }
 }
 
 void StoreLog::RewriteOnce() {
+  const bool turns_on = store_.active_log() == nullptr;
   LogRewrite rewrite({.store = &store_,
                       .writer = writer_.get(),
                       .catalog = catalog_.get(),
                       .directory = LogDirectory(),
-                      .append_filename = store_.config().Text("appendfilename")},
+                      .append_filename = store_.config().Text("appendfilename"),
+                      .turns_log_on = turns_on},
                      congested_);
   {
     const std::lock_guard lock(mutex_);
@@ -61,7 +94,7 @@ void StoreLog::RewriteOnce() {
     rewrite_started_ms_ = store_.clock().NowMs();
   }
   store_.Report(LogLevel::kNotice, "Background append only file rewriting started");
-  const Result<RewriteOutcome> ended = rewrite.Run();
+  const Result<RewriteOutcome> ended = RunRewrite(rewrite, turns_on);
   congested_.store(false, std::memory_order_relaxed);
   const std::lock_guard lock(mutex_);
   rewrite_ = nullptr;
@@ -74,7 +107,8 @@ void StoreLog::NoteRewrite(const Result<RewriteOutcome>& ended) {
   ++rewrites_;
   if (!ended) {
     ++failed_rewrites_;
-    retry_pause_ns_ = std::clamp(2 * retry_pause_ns_, kFirstRetryPauseNs, kLongestRetryPauseNs);
+    const int64_t first_ns = OwesBase() ? kOwedRetryPauseNs : kFirstRetryPauseNs;
+    retry_pause_ns_ = std::clamp(2 * retry_pause_ns_, first_ns, 60 * first_ns);
     retry_at_ns_ = store_.clock().MonotonicNs() + retry_pause_ns_;
     store_.Report(LogLevel::kWarning, fmt::format("AOF rewrite failed: {}", ended.error().message));
     return;
@@ -97,7 +131,7 @@ void StoreLog::NoteRewrite(const Result<RewriteOutcome>& ended) {
 }
 
 Result<std::string> StoreLog::StartRewrite() {
-  if (writer_ == nullptr)
+  if (store_.active_log() == nullptr)
     return MakeError(ErrorCode::kUnavailable, "ERR Can't rewrite the append only file: it is off");
   const std::lock_guard lock(mutex_);
   if (rewrite_ != nullptr || rewrite_wanted_)
@@ -113,7 +147,6 @@ commands::LogFigures StoreLog::Log() const {
   figures.changes_since_save = store_.statistics().Sum().changes;
   const aof::LogWriter* writer = store_.log_writer();
   if (writer == nullptr) return figures;
-  figures.enabled = true;
   const aof::LogStats stats = writer->Stats();
   figures.last_write_ok = stats.last_write_ok;
   figures.current_bytes = stats.current_bytes;
@@ -123,8 +156,9 @@ commands::LogFigures StoreLog::Log() const {
   figures.delayed_syncs = stats.delayed_syncs;
   figures.syncs = stats.syncs;
   const std::lock_guard lock(mutex_);
+  figures.enabled = log_wanted_;
   figures.rewrite_in_progress = rewrite_ != nullptr;
-  figures.rewrite_scheduled = rewrite_wanted_;
+  figures.rewrite_scheduled = rewrite_ == nullptr && (rewrite_wanted_ || OwesBase());
   figures.last_rewrite_seconds = last_rewrite_seconds_;
   if (rewrite_ != nullptr)
     figures.current_rewrite_seconds = (store_.clock().NowMs() - rewrite_started_ms_) / kMsPerSecond;
@@ -147,15 +181,10 @@ void StoreLog::LogPolicyChanged() {
   if (aof::LogWriter* writer = store_.log_writer()) writer->SetPolicy(Policy());
 }
 
-Status StoreLog::SetLogEnabled(bool enabled) {
-  if (enabled == (store_.log_writer() != nullptr)) return {};
-  return MakeError(ErrorCode::kUnsupported, "appendonly can be changed at start only");
-}
-
 // Under the gate everything logged so far is written, the keyspace emptied and read back.
 Status StoreLog::Reload() {
   if (store_.loading()) return MakeError(ErrorCode::kUnavailable, commands::kLoadingText);
-  if (writer_ == nullptr)
+  if (store_.active_log() == nullptr || catalog_->withheld())
     return MakeError(ErrorCode::kUnavailable, "ERR there is no log to load from");
   FileSystem& files = store_.file_system();
   keyspace::LockedShards gate(store_.keyspace());

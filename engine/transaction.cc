@@ -74,7 +74,7 @@ void Executor::RunQueued(Session& session, std::span<const commands::QueuedComma
                          ReplySink& reply, LockedShards& locks) {
   KeyAccess access(store_.keyspace(),
                    {.now_ms = now_ms_,
-                    .log = slot_ != nullptr ? &group_ : nullptr,
+                    .log = Log(),
                     .touch = !session.shared.no_touch.load(std::memory_order_relaxed)});
   if (WatchBroken(session, access)) {
     reply.NullArray();

@@ -45,7 +45,6 @@ NOT_SET = {
     "oom-score-adj": "needs privileges", "oom-score-adj-values": "needs privileges",
     "activedefrag": "Debian's redis-server has no defragmentation",
     "dir": "the data directory of a running store does not move",
-    "appendonly": "both servers run without a log here",
 }
 # Differences of a single value: (name, value) -> why.
 OTHER_ANSWER = {

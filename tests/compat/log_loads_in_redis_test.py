@@ -2,6 +2,7 @@
 """The log is Redis's: redis-server 7.0 loads ours with an equal data set, and ours loads Redis's.
 
 Cases: a mixed run cleanly stopped; after BGREWRITEAOF; after kill -9 and `aof-check --fix --yes`;
+with the log turned on, or off, while the server runs;
 a Redis 7 appendonlydir with an AOF base; a plain old single-file AOF; a Redis AOF cut inside a
 transaction. (RDB bases: rdb_import_test.py.) --self-test plants a changed byte that must be found.
 """
@@ -75,15 +76,15 @@ def mixed_run(server, seed, commands):
         client.pipeline(fill)
 
 
-def rewrite(server):
+def rewrite(server, *command):
     with server.connect(timeout_s=30) as client:
-        client.must("BGREWRITEAOF")
+        client.must(*(command or ("BGREWRITEAOF",)))
         for _ in range(3000):
-            if b"aof_rewrite_in_progress:0" in client.must("INFO", "persistence") and \
-                    b"aof_rewrite_scheduled:0" in client.must("INFO", "persistence"):
+            info = client.must("INFO", "persistence")
+            if b"aof_rewrite_in_progress:0" in info and b"aof_rewrite_scheduled:0" in info:
                 return
             time.sleep(0.01)
-    raise Failed("BGREWRITEAOF does not end")
+    raise Failed("%s does not end" % (command or "BGREWRITEAOF"))
 
 
 def copy_of(folder):
@@ -161,6 +162,42 @@ class Cases:
         compare("redis-server after a rewrite", expected, load(REDIS_SERVER, folder, "redis"))
         compare("ours after a rewrite", expected, load(self.binary, folder, "ours"))
         shutil.rmtree(folder)
+
+    def case_turned_on(self):
+        server = ServerProcess(self.binary, FLAGS + ["--appendonly", "no"])
+        mixed_run(server, self.seed, self.commands)
+        rewrite(server, "CONFIG", "SET", "appendonly", "yes")
+        mixed_run(server, self.seed + 1, self.commands // 4)
+        expected = data_set(server)
+        server.kill()
+        compare("ours, turned on, after kill -9", expected, load(self.binary, server.folder, "ours"))
+        self._fix(server.folder)
+        compare("redis-server, turned on", expected, load(REDIS_SERVER, server.folder, "redis"))
+        shutil.rmtree(server.folder)
+
+    def case_turned_off_and_on(self):
+        server = ServerProcess(self.binary, FLAGS)
+        mixed_run(server, self.seed, self.commands)
+        expected = data_set(server)
+        with server.connect() as client:
+            client.must("CONFIG", "SET", "appendonly", "no")
+            for _ in range(1000):  # until the zeros filled ahead are cut off
+                if not any(open(path, "rb").read().endswith(b"\0")
+                           for path in incremental_files(server.folder)):
+                    break
+                time.sleep(0.01)
+            client.must("FLUSHALL")
+        for binary in (self.binary, REDIS_SERVER):
+            compare("off: %s" % binary, expected, load(binary, server.folder, binary))
+        mixed_run(server, self.seed + 1, self.commands // 4)
+        rewrite(server, "CONFIG", "SET", "appendonly", "yes")
+        mixed_run(server, self.seed + 2, self.commands // 4)
+        expected = data_set(server)
+        if server.terminate() != 0:
+            raise Failed("SIGTERM after switching fails:\n%s" % server.output())
+        for binary in (self.binary, REDIS_SERVER):
+            compare("on again: %s" % binary, expected, load(binary, server.folder, binary))
+        shutil.rmtree(server.folder)
 
     def case_kill_and_fix(self):
         server = ServerProcess(self.binary, FLAGS)

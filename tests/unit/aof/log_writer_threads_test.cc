@@ -2,8 +2,11 @@
 // is lost, nobody is forgotten and nothing is promised too early; TSan checks the rest.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
+#include <future>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -18,10 +21,24 @@ using sim::SimulatedFileSystem;
 
 class RealClock final : public Clock {
  public:
-  UnixMs NowMs() override { return MonotonicNs() / 1'000'000; }
+  UnixMs NowMs() override { return Now() / 1'000'000; }
   int64_t MonotonicNs() override {
-    return std::chrono::steady_clock::now().time_since_epoch().count();
+    if (armed_ && std::this_thread::get_id() != setter_ && armed_.exchange(false)) hook_();
+    return Now();
   }
+  // Runs once, inside the next reading by another thread.
+  void SetHook(std::function<void()> hook) {
+    hook_ = std::move(hook);
+    setter_ = std::this_thread::get_id();
+    armed_ = true;
+  }
+
+ private:
+  static int64_t Now() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+
+  std::function<void()> hook_;
+  std::atomic<std::thread::id> setter_;
+  std::atomic<bool> armed_{false};
 };
 
 // A disk whose syncs wait until they are let through.
@@ -177,6 +194,31 @@ TEST(LogWriterThreadsTest, EverysecDoesNotWaitForASync) {
   log.ReturnSlot(slot);
   ASSERT_TRUE(log.Close());
   EXPECT_EQ(ReadLog(disk).payload, all);
+}
+
+// The turn of the sync thread that ends the rotation began before anyone asked for it.
+TEST(LogWriterThreadsTest, TheEndOfARotationIsHeard) {
+  SimulatedFileSystem disk;
+  ThreadedLog threaded(disk, SyncPolicy::kAlways);
+  LogWriter& log = *threaded.log;
+  LogSlot& slot = log.BorrowSlot();
+  ASSERT_TRUE(log.PrepareRotation());
+  auto finished = std::async(std::launch::async, [&] { return log.FinishRotation().has_value(); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // until it waits
+  // Before it syncs the sync thread looks at the clock.
+  threaded.clock.SetHook([&] {
+    EXPECT_TRUE(log.Rotate());
+    log.Append(slot, Record(0, 1));
+    log.FlushTurn();  // into the next file
+  });
+  log.Append(slot, Record(0, 0));
+  log.FlushTurn();
+  const bool heard = finished.wait_for(std::chrono::seconds(10)) == std::future_status::ready;
+  if (!heard) log.AbandonRotations();
+  EXPECT_TRUE(heard);
+  EXPECT_TRUE(finished.get());
+  log.ReturnSlot(slot);
+  ASSERT_TRUE(log.Close());
 }
 
 class LogWriterLoadTest : public testing::TestWithParam<SyncPolicy> {};

@@ -14,7 +14,8 @@ namespace holdfast {
 
 // A manifest without files is no data set yet: what an import leaves that a crash cut short.
 Status StoreLog::LookForInitialData() {
-  if (store_.in_memory()) return {};
+  // The current directory is nothing to such a store.
+  if (store_.in_memory() && store_.config().Text("import").empty()) return {};
   const bool has_log = location_ != nullptr && !location_->sources.empty();
   auto found = HF_TRY(FindInitialData(store_.file_system(), store_.config(), has_log));
   if (found) initial_ = std::make_unique<InitialData>(*std::move(found));

@@ -20,6 +20,7 @@
 #include <string>
 #include <thread>
 
+#include "aof/group_wait.h"
 #include "aof/log_files.h"
 #include "aof/log_ring.h"
 #include "aof/wakeup.h"
@@ -205,9 +206,7 @@ class LogWriter {
 
   // Of the sync thread.
   int64_t last_sync_ns_ = 0;
-  uint64_t group_bytes_ = 0;   // that the last sync covered,
-  uint64_t group_frames_ = 0;  // in so many frames,
-  int64_t group_sync_ns_ = 0;  // and what it took
+  SyncedGroup last_group_;
   uint64_t synced_frames_ = 0;
   int64_t next_try_ns_ = 0;
   int64_t backoff_ns_ = 0;

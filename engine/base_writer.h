@@ -41,10 +41,10 @@ class BaseWriter final : public keyspace::CutSink {
 
   // A frame is at most so long, and one entry.
   static constexpr uint64_t kFrameBytes = uint64_t{1} << 20;
-
- private:
+  // With more than this in memory it is congested.
   static constexpr uint64_t kMaxBuffered = uint64_t{64} << 20;
 
+ private:
   // Bytes, or a block that is shared with the keyspace.
   struct Piece {
     std::string bytes;

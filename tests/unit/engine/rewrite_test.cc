@@ -26,10 +26,16 @@ std::set<std::string> LogFiles(const sim::SimulatedFileSystem& disk) {
   return names;
 }
 
-std::set<std::string> Bases(const sim::SimulatedFileSystem& disk) {
+std::set<std::string> FilesWith(const sim::SimulatedFileSystem& disk, std::string_view part) {
   std::set<std::string> names = LogFiles(disk);
-  std::erase_if(names, [](const std::string& name) { return !name.contains(".base."); });
+  std::erase_if(names, [&](const std::string& name) { return !name.contains(part); });
   return names;
+}
+std::set<std::string> Bases(const sim::SimulatedFileSystem& disk) {
+  return FilesWith(disk, ".base.");
+}
+std::set<std::string> Incrementals(const sim::SimulatedFileSystem& disk) {
+  return FilesWith(disk, ".incr.");
 }
 
 int Rewrites(DbSession& session) { return std::stoi(Persistence(session, "aof_rewrites")); }
@@ -81,24 +87,40 @@ TEST(RewriteLife, AFlushStartsItAgainAndIsNoFailure) {
                               .State());
 }
 
-// The log fails while the rewrite waits for its rotation: a failure like any other, no FLUSH.
+// Whether zeros are filled ahead in the file: not, if it was just sealed.
+bool EndsInZeros(sim::SimulatedFileSystem& disk, const std::string& path) {
+  const auto file = disk.Open(path, {});
+  const uint64_t size = file ? (*file)->Size().value_or(0) : 0;
+  char last = 'x';
+  return size > 0 && (*file)->ReadAt(size - 1, {&last, 1}) && last == '\0';
+}
+
+// The log fails while the rewrite waits for its rotation, as the old file is sealed: a failure like
+// any other, no FLUSH after which the rewrite would start again by itself.
 TEST(RewriteLife, AFailingLogIsAFailure) {
   sim::SimulatedFileSystem disk;
-  const auto db = MustOpen(disk, {{"appendfsync", "no"}});
+  const auto db = MustOpen(disk, {{"appendfsync", "no"}, {"maxmemory", "32mb"}});  // a small ring
   const auto session = db->NewSession();
-  // Another sync of the log may take the fault: then once more.
+  // A sync of the filling ahead that comes late may take the fault: then once more.
   ASSERT_TRUE(Eventually([&] {
-    Execute(*session, "INCR count");
+    EXPECT_TRUE(Eventually([&] { return Execute(*session, "SET a 1") == "OK"; }));
+    const std::string old = kLogDirectory + *Incrementals(disk).rbegin();
+    EXPECT_TRUE(Eventually([&] { return EndsInZeros(disk, old); }));
+    const uint64_t faults = disk.FaultsRaised();
+    std::atomic<bool> sealed{false};
+    disk.set_before_sync([&](const std::string& path) {
+      if (path != old || EndsInZeros(disk, old) || sealed.exchange(true)) return;
+      disk.FailAt({.calls = sim::kSync, .nth = 1, .path_part = old});
+    });
     const int before = Rewrites(*session);
-    // The new file first, then the end of the old one.
-    disk.FailAt({.calls = sim::kSync, .nth = 2, .path_part = ".incr.aof"});
     const bool succeeded = Rewrite(*session);
-    disk.ClearFaults();
-    if (succeeded) return false;
     LetItLook();
+    disk.set_before_sync({});
+    EXPECT_TRUE(sealed);
+    EXPECT_EQ(disk.FaultsRaised(), faults + 1);
     EXPECT_EQ(Rewrites(*session), before + 1);
-    EXPECT_EQ(Failures(*session), "1");
-    return true;
+    EXPECT_EQ(Failures(*session), succeeded ? "0" : "1");
+    return !succeeded;
   }));
   ASSERT_TRUE(Eventually([&] { return Execute(*session, "SET resumed yes") == "OK"; }));
   EXPECT_TRUE(Rewrite(*session));

@@ -356,6 +356,10 @@ Status LogFiles::CloseNewest() {
                                      .unix_ms = environment_.clock->NowMs(),
                                      .synced = synced_frame_}));
   log_bytes_.fetch_add(size - newest_.size, std::memory_order_relaxed);
+  // After a rest the log goes on behind it: in the next file, with the next number.
+  const std::lock_guard lock(state_mutex_);
+  newest_.size = synced_size_ = size;
+  newest_.frame = synced_frame_ = closed_frame_ = next_frame_++;
   return {};
 }
 

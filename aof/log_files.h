@@ -172,7 +172,7 @@ class LogFiles {
 
   FlushLock flush_lock_;  // the flush role; guards the next three
   uint64_t next_frame_ = 1;
-  uint64_t closed_frame_ = 0;  // the closing frame that the log went on behind; 0: none
+  uint64_t closed_frame_ = 0;  // the newest closing frame; 0: none yet
   std::vector<std::string_view> parts_;
 
   // Of the sync role. Once listing a file was tried, the manifest may name it: the file stays, and

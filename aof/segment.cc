@@ -113,6 +113,7 @@ Result<uint64_t> Segment::Close(const FrameHeader& closing) {
   HF_TRY_STATUS(file_->Truncate(size));
   HF_TRY_STATUS(file_->Sync());
   if (!written) return std::unexpected(std::move(written).error());
+  end_.store(size, std::memory_order_release);
   return size;
 }
 

@@ -357,6 +357,52 @@ TEST(LogClosing, WithoutRoomForItTheFileIsCutNevertheless) {
   EXPECT_EQ(ReadAll(disk).verdict.kind, Kind::kSound);
 }
 
+// The log rests (appendonly is turned off) and goes on in a new file: the closing frame stays where
+// it is, and the numbers go on behind it, whatever of the switch a crash leaves undone.
+TEST(LogClosing, ALogThatRestedGoesOnBehindIt) {
+  SimulatedFileSystem disk;
+  Session session(disk);
+  session.Write(2);
+  ASSERT_TRUE(session.log().Rest());
+  const std::string closed = *disk.Contents(PathOf(1));
+  ASSERT_EQ(FrameOffsets(closed).size(), 4u);
+  const size_t before = disk.operations();
+  session.log().Wake();
+  ASSERT_TRUE(session.log().PrepareRotation());
+  ASSERT_TRUE(session.log().Rotate());
+  session.harness().Append(Record(3));
+  session.log().FlushTurn();  // written before the old file is sealed and the new one listed
+  const size_t written = disk.operations();
+  const auto point = session.log().FinishRotation();
+  ASSERT_TRUE(point);
+  EXPECT_EQ(point->last_frame, 3u);
+  session.Write(0);
+  for (size_t n = before; n <= disk.operations(); ++n) {
+    SCOPED_TRACE("operation " + std::to_string(n));
+    const auto killed = disk.AfterPowerCut({.operation = n, .data = PowerCut::Data::kKeepAll});
+    const LogContents log = ReadAll(*killed);
+    ASSERT_EQ(log.verdict.kind, Kind::kSound) << log.verdict.Text();
+    ASSERT_EQ(log.groups.size(), n < written ? 2u : 3u);
+  }
+  EXPECT_EQ(disk.Contents(PathOf(1)), closed);
+  ASSERT_TRUE(session.log().Close());
+  const ReadBack back = ReadLog(disk);
+  EXPECT_EQ(back.damage, "");
+  EXPECT_EQ(back.last_frame, 5u);
+}
+
+// At rest already, a stop adds nothing.
+TEST(LogClosing, AStopAfterARestAddsNothing) {
+  SimulatedFileSystem disk;
+  Session session(disk);
+  session.Write(2);
+  ASSERT_TRUE(session.log().Rest());
+  const std::string closed = *disk.Contents(PathOf(1));
+  ASSERT_TRUE(session.log().Close());
+  EXPECT_EQ(disk.Contents(PathOf(1)), closed);
+  EXPECT_EQ(session.log().Stats().current_bytes, closed.size());
+}
+
 // The power goes off at any moment of a clean stop.
 TEST(LogClosing, APowerCutDuringCloseTakesNothingThatWasSynced) {
   SimulatedFileSystem disk;

@@ -199,6 +199,51 @@ def replay(arguments):
             "%.2f M" % (count / ours / 1e6), "%.2f M" % (count / redis / 1e6)]])
 
 
+def rdb(arguments):
+    """One dump.rdb of redis-server's, loaded by both without a log, and imported by ours with one."""
+    count = max(50000, KEYS // arguments.divide)
+    folder = tempfile.mkdtemp(prefix="holdfast-rdb-")
+    kinds = {"ours": (arguments.subject, memory_only), "redis": (arguments.reference, memory_only),
+             "import": (arguments.subject, lambda _: logged("everysec", [
+                 "--import", os.path.join(folder, "dump.rdb")]))}
+    found = {kind: [] for kind in kinds}
+    try:
+        with ServerProcess(arguments.reference, memory_only(arguments.reference),
+                           folder=folder) as server:
+            fill_in_order(server, count)
+            with server.connect(timeout_s=120) as client:
+                client.must("SAVE")
+        for number in range(arguments.rounds):
+            for kind in alternate(number) + ("import",):
+                binary, flags = kinds[kind]
+                server = ServerProcess(binary, flags(binary), start=False, ready_timeout_s=600,
+                                       folder=None if kind == "import" else folder)
+                started = time.monotonic()
+                server.start()
+                wall = time.monotonic() - started
+                found[kind].append({"wall": wall, "cpu": server.cpu_seconds(),
+                                    "peak": server.peak_rss_bytes() / 1e6,
+                                    "rss": server.rss_bytes() / 1e6})
+                with server.connect() as client:
+                    if client.must("DBSIZE") != count:
+                        raise AssertionError("%s does not hold %d keys" % (kind, count))
+                server.kill()
+                server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    redis = median_of(found["redis"], "wall")
+    rows = []
+    for kind, name in (("ours", "no log"), ("import", "--import, with a log"),
+                       ("redis", "redis-server, no log")):
+        wall, cpu, peak, rss = (median_of(found[kind], key)
+                                for key in ("wall", "cpu", "peak", "rss"))
+        rows.append([name, "**%s**" % ratio(redis, wall), "%.2f" % wall, "%.2f" % cpu,
+                     "%.2f M" % (count / wall / 1e6), "%.0f" % peak, "%.0f" % rss])
+    table("Load of a dump.rdb of %d keys of 16 bytes, values of 32, from start to the first PONG, "
+          "%d rounds" % (count, arguments.rounds),
+          ["", "rate ratio", "s", "CPU s", "keys/s", "peak RSS MB", "RSS MB"], rows)
+
+
 def fsyncs(arguments):
     """Syncs per write at `always`, counted by strace from start to end of the server."""
     rows = []
@@ -252,7 +297,8 @@ def scaling(arguments):
           ["threads", "SET -P 1", "GET -P 1", "SET -P 16", "GET -P 16"], rows)
 
 
-PARTS = {"speed": speed, "memory": memory, "replay": replay, "fsyncs": fsyncs, "scaling": scaling}
+PARTS = {"speed": speed, "memory": memory, "replay": replay, "rdb": rdb, "fsyncs": fsyncs,
+         "scaling": scaling}
 
 
 def version(path):
@@ -287,7 +333,7 @@ def main():
              os.getloadavg()[0]))
     if is_redis(arguments.subject):
         print("note: redis-server stands in for both; the ratios show the noise")
-    parts = arguments.parts or ["speed", "memory", "replay", "fsyncs"]
+    parts = arguments.parts or ["speed", "memory", "replay", "rdb", "fsyncs"]
     for part in parts:
         PARTS[part](arguments)
     return 0

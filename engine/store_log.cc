@@ -132,9 +132,9 @@ Result<memtable::HashSeed> StoreLog::OpenDirectory() {
 }
 
 Status StoreLog::Recover() {
-  if (catalog_ == nullptr) return initial_ != nullptr ? LoadInitialData() : Status{};
   aof::LogEnd end;
   if (initial_ != nullptr) HF_TRY_STATUS(Import(end));
+  if (catalog_ == nullptr) return {};
   if (!location_->sources.empty()) HF_TRY_STATUS(ReplayAndCut(end));
   HF_TRY_STATUS(aof::RemoveTemporaryFiles(store_.file_system(), LogDirectory(),
                                           store_.config().Text("appendfilename")));

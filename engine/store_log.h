@@ -78,6 +78,7 @@ class StoreLog final : public commands::Persistence {
   Status LookForInitialData();
   Status LoadInitialData();
   Status Import(aof::LogEnd& end);
+  Status KeepInitialData(aof::LogEnd& end);
   Status WriteAll(BaseWriter& base);
   uint64_t KeyCount();
   void WarnAboutClock();

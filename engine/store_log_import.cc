@@ -28,8 +28,8 @@ Status StoreLog::LookForInitialData() {
 
 // Into memory, from files that are not ours and are not touched.
 Status StoreLog::LoadInitialData() {
-  store_.Report(LogLevel::kNotice,
-                fmt::format("The data directory holds no log: loading {}", initial_->path));
+  store_.Report(LogLevel::kNotice, fmt::format("Loading the initial data from {}", initial_->path));
+  const int64_t started_ns = store_.clock().MonotonicNs();
   aof::LogReader reader(
       store_.file_system(), initial_->sources,
       {.open_preamble = snapshot::RdbPreambles(
@@ -39,7 +39,9 @@ Status StoreLog::LoadInitialData() {
   HF_TRY_STATUS(JudgeVerdict(reader, "; what follows is left out"));
   WarnAboutClock();
   store_.Report(LogLevel::kNotice,
-                fmt::format("Loaded {} keys from {} ({} had expired)", KeyCount(), initial_->path,
+                fmt::format("Loaded {} keys from {} in {:.3f} seconds ({} more had expired)",
+                            KeyCount(), initial_->path,
+                            static_cast<double>(store_.clock().MonotonicNs() - started_ns) / 1e9,
                             rdb_counts_.expired.load(std::memory_order_relaxed)));
   return {};
 }
@@ -54,6 +56,13 @@ uint64_t StoreLog::KeyCount() {
 
 Status StoreLog::Import(aof::LogEnd& end) {
   HF_TRY_STATUS(LoadInitialData());
+  if (catalog_ != nullptr) HF_TRY_STATUS(KeepInitialData(end));
+  initial_.reset();
+  return {};
+}
+
+// As the base of our own log.
+Status StoreLog::KeepInitialData(aof::LogEnd& end) {
   FileSystem& files = store_.file_system();
   const std::string directory = LogDirectory();
   // Before there is a base: one without a manifest would be taken for the rest of a lost log.

@@ -22,7 +22,7 @@
 #include "holdfast/file_system.h"
 #include "memtable/entry.h"
 #include "memtable/rdb_encoding.h"
-#include "snapshot/rdb_source.h"
+#include "snapshot/rdb_file_source.h"
 
 namespace holdfast::snapshot {
 
@@ -67,7 +67,7 @@ class RdbReader {
   Status RefuseModule();
   uint64_t position() const { return source_.OffsetOf(in_.rest()); }
 
-  RdbSource source_;
+  RdbFileSource source_;
   memtable::RdbDecoder in_;
   uint64_t offset_ = 0;
   int version_ = 0;

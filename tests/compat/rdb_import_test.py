@@ -161,6 +161,31 @@ class Cases:
         self.imported(dump, expected, state, source=os.path.dirname(dump))
         shutil.rmtree(os.path.dirname(dump))
 
+    def case_killed_while_importing(self):
+        """At any moment: the next start begins again, or has it all."""
+        if is_redis(self.binary):
+            return
+        dump, expected, _ = self.saved()
+        rng = random.Random(self.seed)
+        for _ in range(8):
+            folder = new_folder()
+            flags = WITH_LOG + ["--import", dump]
+            server = ServerProcess(self.binary, flags, folder=folder, start=False)
+            server.launch()
+            time.sleep(rng.random() * 0.15)
+            server.kill()
+            try:
+                with ServerProcess(self.binary, flags, folder=folder) as ours:
+                    found = data_set(ours)
+            except ServerFailed as failed:
+                if "holds a data set already" not in str(failed):
+                    raise Failed("after kill -9: %s" % failed) from failed
+                with running(self.binary, folder, WITH_LOG) as ours:
+                    found = data_set(ours)
+            compare("after kill -9 in an import", expected, found)
+            shutil.rmtree(folder)
+        shutil.rmtree(os.path.dirname(dump))
+
     def case_found_dump(self):
         """A dump.rdb in a data directory without a log: loaded once, then the log is the data."""
         dump, expected, _ = self.saved()

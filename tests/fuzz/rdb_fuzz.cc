@@ -1,7 +1,7 @@
 // RDB files: as they come, and with a right checksum put on, so that what stands behind the check
 // is reached; through the reader, and as the beginning of a log through recovery's reader and
 // aof-check. What is read says where it ends, what is refused says where and why, and no batch
-// outgrows its bounds. Files under test: snapshot/rdb_reader.cc snapshot/rdb_source.cc
+// outgrows its bounds. Files under test: snapshot/rdb_reader.cc snapshot/rdb_file_source.cc
 // snapshot/rdb_preamble.cc
 #include <cstddef>
 #include <cstdint>

@@ -248,6 +248,31 @@ TEST(Import, AnAttemptLeavesNothingBehind) {
   EXPECT_TRUE(was_empty);
 }
 
+// SIGTERM while it loads.
+TEST(Import, CanBeCancelled) {
+  sim::SimulatedFileSystem disk;
+  disk.SetContents(kDump, SampleDump());
+  config::Config config;
+  for (const auto& [name, value] : Settings{{"dir", "/data"}, {"import", kDump}}) {
+    const std::string words[] = {value};
+    ASSERT_TRUE(config.SetAtStart(name, words));
+  }
+  SystemClock clock;
+  SystemRandom random;
+  {
+    auto store = Store::Create(
+        {.config = &config, .clock = &clock, .random = &random, .file_system = &disk});
+    ASSERT_TRUE(store);
+    (*store)->CancelRecovery();
+    const Status recovered = (*store)->Recover();
+    ASSERT_FALSE(recovered);
+    EXPECT_EQ(recovered.error().code, ErrorCode::kUnavailable);
+    EXPECT_TRUE((*store)->Close());
+  }
+  const auto db = MustOpen(disk, kImport);
+  EXPECT_EQ(Execute(*db->NewSession(), "DBSIZE"), "50");
+}
+
 TEST(Import, EveryFailingCallIsReported) {
   for (uint64_t nth = 1;; ++nth) {
     sim::SimulatedFileSystem disk;

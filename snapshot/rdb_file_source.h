@@ -15,10 +15,10 @@
 
 namespace holdfast::snapshot {
 
-class RdbSource final : public memtable::RdbSource {
+class RdbFileSource final : public memtable::RdbSource {
  public:
   // `file`, of `size` bytes, outlives it.
-  RdbSource(File& file, uint64_t size) : file_(file), size_(size) {}
+  RdbFileSource(File& file, uint64_t size) : file_(file), size_(size) {}
 
   Result<std::string_view> More(std::string_view rest, uint64_t wanted) override;
   Result<std::string_view> Fill(std::string_view rest, uint64_t size, std::string& out) override;

@@ -1,4 +1,4 @@
-#include "snapshot/rdb_source.h"
+#include "snapshot/rdb_file_source.h"
 
 #include <fmt/core.h>
 
@@ -12,25 +12,25 @@
 
 namespace holdfast::snapshot {
 
-uint64_t RdbSource::OffsetOf(std::string_view rest) const {
+uint64_t RdbFileSource::OffsetOf(std::string_view rest) const {
   HF_CHECK(rest.size() <= read_);
   return read_ - rest.size();
 }
 
 // What came before `rest` has been used up.
-void RdbSource::Use(std::string_view rest) {
+void RdbFileSource::Use(std::string_view rest) {
   const char* used_to = end_ - rest.size();
   HF_CHECK(rest.size() <= static_cast<size_t>(end_ - unused_));
   checksum_ = memtable::Crc64(checksum_, {unused_, static_cast<size_t>(used_to - unused_)});
   unused_ = used_to;
 }
 
-uint64_t RdbSource::ChecksumBefore(std::string_view rest) {
+uint64_t RdbFileSource::ChecksumBefore(std::string_view rest) {
   Use(rest);
   return checksum_;
 }
 
-Status RdbSource::CheckLeft(std::string_view rest, uint64_t wanted) const {
+Status RdbFileSource::CheckLeft(std::string_view rest, uint64_t wanted) const {
   const uint64_t offset = OffsetOf(rest);
   if (wanted <= size_ - offset) return {};
   return MakeError(ErrorCode::kCorruption,
@@ -38,7 +38,7 @@ Status RdbSource::CheckLeft(std::string_view rest, uint64_t wanted) const {
                                wanted, offset, size_));
 }
 
-Status RdbSource::Read(char* to, uint64_t bytes) {
+Status RdbFileSource::Read(char* to, uint64_t bytes) {
   HF_CHECK(bytes <= size_ - read_);
   const size_t count = HF_TRY(file_.ReadAt(read_, std::span(to, bytes)));
   if (count < bytes) return MakeError(ErrorCode::kIoError, "the file became shorter");
@@ -46,7 +46,7 @@ Status RdbSource::Read(char* to, uint64_t bytes) {
   return {};
 }
 
-Result<std::string_view> RdbSource::More(std::string_view rest, uint64_t wanted) {
+Result<std::string_view> RdbFileSource::More(std::string_view rest, uint64_t wanted) {
   HF_CHECK(wanted > rest.size());
   HF_TRY_STATUS(CheckLeft(rest, wanted));
   Use(rest);
@@ -69,7 +69,8 @@ Result<std::string_view> RdbSource::More(std::string_view rest, uint64_t wanted)
   return std::string_view(unused_, have + more);
 }
 
-Result<std::string_view> RdbSource::Fill(std::string_view rest, uint64_t size, std::string& out) {
+Result<std::string_view> RdbFileSource::Fill(std::string_view rest, uint64_t size,
+                                             std::string& out) {
   HF_CHECK(size > rest.size());
   HF_TRY_STATUS(CheckLeft(rest, size));
   const uint64_t have = rest.size();

@@ -12,7 +12,8 @@ class FileSystem;
 class RandomSource;
 
 struct Options {
-  // Where the log lies; created if missing. Empty: nothing is kept ("appendonly no").
+  // Where the log lies; created if missing. Empty: nothing is kept ("appendonly no"). Without a log
+  // in it, a dump.rdb there, or what the setting "import" names, is the first data.
   std::string directory = {};
   // redis.conf parameters by name: {{"appendfsync", "always"}, {"databases", "4"}}. They come
   // before a default and after nothing; an unknown name or bad value fails Open.

@@ -7,7 +7,6 @@
 #include "engine/reply_sinks.h"
 #include "engine/store.h"
 #include "engine/system_clock.h"
-#include "holdfast/check.h"
 
 namespace holdfast {
 namespace {
@@ -56,9 +55,6 @@ class EmbeddedSession final : public DbSession {
 class OpenDb final : public Db {
  public:
   Status Start(const Options& options) {
-    // Without a directory no file is read either, unless the settings name one.
-    const std::string none[] = {""};
-    if (options.directory.empty()) HF_CHECK(config_.SetAtStart("dbfilename", none));
     for (const auto& [name, value] : options.settings) {
       const std::string words[] = {value};
       if (auto set = config_.SetAtStart(name, words); !set)

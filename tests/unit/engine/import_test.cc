@@ -91,6 +91,23 @@ TEST(Import, WithoutALogNothingIsWritten) {
   EXPECT_EQ(disk.operations(), operations);
 }
 
+TEST(Import, ALogThatIsTurnedOnLaterHoldsIt) {
+  sim::SimulatedFileSystem disk;
+  disk.SetContents("/data/dump.rdb", SampleDump());
+  {
+    const auto db = MustOpen(disk, {{"appendonly", "no"}});
+    const auto session = db->NewSession();
+    EXPECT_EQ(Execute(*session, "DEL key:1"), "1");
+    EXPECT_EQ(Execute(*session, "CONFIG SET appendonly yes"), "OK");
+    ASSERT_TRUE(Eventually([&] {
+      const std::string info = Execute(*session, "INFO persistence");
+      return info.contains("aof_enabled:1\r\n") && info.contains("aof_rewrite_in_progress:0\r\n") &&
+             info.contains("aof_rewrite_scheduled:0\r\n");
+    }));
+  }
+  EXPECT_EQ(Execute(*MustOpen(disk)->NewSession(), "DBSIZE"), "49");
+}
+
 // A store in memory does not take what happens to lie in the program's working directory.
 TEST(Import, AStoreWithoutADirectoryReadsNothing) {
   sim::SimulatedFileSystem disk;

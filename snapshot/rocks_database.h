@@ -1,0 +1,53 @@
+// RocksDB as the live tier uses it: its options, its column families, its errors as ours. Private
+// to snapshot/.
+#pragma once
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/statistics.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "holdfast/result.h"
+#include "snapshot/live_tier.h"
+
+namespace holdfast::snapshot {
+
+// Stored on disk: never renumber, never rename (kFamilyNames).
+enum Family : size_t { kRows, kChunks, kExpiries, kReferences, kFamilies };
+inline constexpr std::array<const char*, kFamilies> kFamilyNames = {"default", "chunks", "expiries",
+                                                                    "references"};
+
+Status FromRocks(const rocksdb::Status& status, std::string_view doing);
+
+inline rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+inline std::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+// 8 bytes, big-endian.
+std::string BigEndianKey(uint64_t value, std::string_view rest = {});
+uint64_t FromBigEndian(std::string_view bytes);
+
+struct LiveTier::Database {
+  // Whether the files of `directory` are there or not is the caller's matter.
+  static Result<std::unique_ptr<Database>> Open(const LiveTierOptions& options);
+  ~Database();
+
+  rocksdb::ColumnFamilyHandle* family(Family which) const { return families[which]; }
+  std::unique_ptr<rocksdb::Iterator> Iterate(Family which, const rocksdb::Slice* end) const;
+
+  std::string directory;
+  rocksdb::Options options;
+  std::shared_ptr<rocksdb::Cache> cache;
+  std::shared_ptr<rocksdb::Statistics> statistics;
+  std::unique_ptr<rocksdb::DB> db;
+  std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families{};
+  std::atomic<uint64_t> next_value_id{1};
+  std::atomic<uint64_t> next_file{1};
+};
+
+}  // namespace holdfast::snapshot

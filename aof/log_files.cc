@@ -374,9 +374,20 @@ void LogFiles::DropPrepared() {
   static_cast<void>(environment_.file_system->Unlink(PathOf(next_name_)));
 }
 
-void LogFiles::SetResting(bool resting) {
+void LogFiles::StartResting() {
   const std::lock_guard files_lock(files_mutex_);
-  resting_.store(resting, std::memory_order_release);
+  resting_.store(true, std::memory_order_release);
+}
+
+Status LogFiles::Wake(const std::function<Status()>& prepare) {
+  const std::lock_guard files_lock(files_mutex_);
+  if (failing()) return std::unexpected(last_error());
+  if (synced() != ring_.tail()) {
+    return MakeError(ErrorCode::kUnavailable, "the end of the log is not written yet");
+  }
+  HF_TRY_STATUS(prepare());
+  resting_.store(false, std::memory_order_release);
+  return {};
 }
 
 Status LogFiles::Rest() {

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -94,8 +95,11 @@ class LogFiles {
   // kUnavailable if the prepared file was lost to a failure meanwhile.
   Status Rotate();
   // Any thread. While resting nothing is appended; what goes on afterwards does so in a new file:
-  // false, PrepareRotation, Rotate.
-  void SetResting(bool resting);
+  // Wake, PrepareRotation, Rotate.
+  void StartResting();
+  // `prepare` runs while nobody names or lists files, and if everything is synced: there is nothing
+  // that a failure could make it write again. kUnavailable otherwise; or what `prepare` returns.
+  Status Wake(const std::function<Status()>& prepare);
   bool resting() const { return resting_.load(std::memory_order_acquire); }
   // What Rest is to bring about.
   bool AtRest() const;

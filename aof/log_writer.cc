@@ -249,7 +249,7 @@ void LogWriter::AbandonRotations() {
 // ---- off and on
 
 Status LogWriter::Rest() {
-  files_.SetResting(true);
+  files_.StartResting();
   if (options_.background) {
     sync_wakeup_.Notify();
     std::unique_lock lock(progress_mutex_);

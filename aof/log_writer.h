@@ -15,6 +15,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -143,8 +144,8 @@ class LogWriter {
   // size, as Close leaves it, or until that fails (the error; it is tried on in the background).
   // Either way who waits for the log waits no longer.
   Status Rest();
-  // Before the rotation with which appending begins again.
-  void Wake() { files_.SetResting(false); }
+  // Before the rotation with which appending begins again. See LogFiles::Wake.
+  Status Wake(const std::function<Status()>& prepare) { return files_.Wake(prepare); }
 
   // ---- run time
   void SetPolicy(SyncPolicy policy);

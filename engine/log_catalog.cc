@@ -36,13 +36,6 @@ void LogCatalog::Withhold(int64_t first_sequence) {
   least_sequence_ = first_sequence;
 }
 
-void LogCatalog::Release() {
-  const std::lock_guard lock(mutex_);
-  if (listed_withheld_) return;
-  withheld_ = false;
-  least_sequence_ = 0;
-}
-
 bool LogCatalog::withheld() {
   const std::lock_guard lock(mutex_);
   return withheld_;
@@ -62,7 +55,6 @@ Status LogCatalog::List(const std::string& name, uint64_t file_id) {
       {.name = name, .sequence = sequence, .type = aof::LogFileType::kIncremental, .id = file_id});
   if (!withheld_) return Switch(changed);
   manifest_ = std::move(changed);
-  listed_withheld_ = true;
   return {};
 }
 
@@ -108,7 +100,7 @@ Result<std::vector<std::string>> LogCatalog::ReplaceBase(const std::string& name
     return std::unexpected(std::move(switched).error());
   }
   void_bases_.clear();
-  withheld_ = listed_withheld_ = false;
+  withheld_ = false;
   least_sequence_ = 0;
   return superseded;
 }

@@ -35,10 +35,8 @@ class LogCatalog final : public aof::SegmentCatalog {
   // Writes the manifest as it is in memory.
   Status Write();
   // From now on the next file has the number `first_sequence`, and nothing is written to the disk
-  // before ReplaceBase.
+  // before ReplaceBase. No name that was given out is still to be listed.
   void Withhold(int64_t first_sequence);
-  // Takes the last Withhold back, unless something was listed since.
-  void Release();
   bool withheld();
   aof::Manifest manifest();
   // The name that the next base will have.
@@ -63,7 +61,6 @@ class LogCatalog final : public aof::SegmentCatalog {
   std::mutex mutex_;
   aof::Manifest manifest_;
   bool withheld_ = false;
-  bool listed_withheld_ = false;         // manifest_ is ahead of the disk
   int64_t least_sequence_ = 0;           // of the next incremental file
   int64_t newest_base_sequence_ = 0;     // tried so far
   std::vector<std::string> void_bases_;  // of switches that failed; removed after one that works

@@ -92,12 +92,12 @@ bool StoreLog::OwesBase() const {
 
 Result<RewriteOutcome> StoreLog::RunRewrite(LogRewrite& rewrite, bool turns_on) {
   if (!turns_on) return rewrite.Run();
-  catalog_->Withhold(HF_TRY(SequenceApart()));
-  writer_->Wake();
+  HF_TRY_STATUS(writer_->Wake([this]() -> Status {
+    catalog_->Withhold(HF_TRY(SequenceApart()));
+    return {};
+  }));
   Result<RewriteOutcome> ended = rewrite.Run();
-  if (store_.active_log() != nullptr) return ended;
-  static_cast<void>(writer_->Rest());
-  catalog_->Release();
+  if (store_.active_log() == nullptr) static_cast<void>(writer_->Rest());
   return ended;
 }
 

@@ -80,7 +80,8 @@ Result<std::unique_ptr<LiveTier>> LiveTier::Open(const LiveTierOptions& options)
   HF_TRY_STATUS(RemoveFiles(env, options.directory));
   if (!options.checkpoint.empty())
     HF_TRY_STATUS(TakeOver(env, options.checkpoint, options.directory));
-  return std::unique_ptr<LiveTier>(new LiveTier(HF_TRY(Database::Open(options))));
+  std::unique_ptr<Database> database = HF_TRY(Database::Open(options));
+  return std::unique_ptr<LiveTier>(new LiveTier(std::move(database)));
 }
 
 Result<std::vector<std::optional<ColdValue>>> LiveTier::Read(std::span<const ColdKey> keys,

@@ -367,7 +367,7 @@ TEST(LogClosing, ALogThatRestedGoesOnBehindIt) {
   const std::string closed = *disk.Contents(PathOf(1));
   ASSERT_EQ(FrameOffsets(closed).size(), 4u);
   const size_t before = disk.operations();
-  session.log().Wake();
+  session.log().Wake([] { return Status{}; });
   ASSERT_TRUE(session.log().PrepareRotation());
   ASSERT_TRUE(session.log().Rotate());
   session.harness().Append(Record(3));

@@ -16,6 +16,8 @@ using sim::PowerCut;
 using sim::SimulatedFileSystem;
 
 const Settings kNoLog{{"appendonly", "no"}};
+// A small ring, so that little of the disk is filled ahead: these tests look at every operation.
+const std::pair<std::string, std::string> kLittleMemory{"maxmemory", "64mb"};
 
 std::string Set(DbSession& session, std::string_view value) {
   return Execute(session, fmt::format("CONFIG SET appendonly {}", value));
@@ -187,12 +189,14 @@ TEST_P(LogSwitchCut, GivesTheOldLogOrTheNewOne) {
   SimulatedFileSystem empty;
   std::string old_state = StateOf(*MustOpen(empty, kNoLog));
   if (!GetParam().fresh) {
-    const auto db = MustOpen(disk, {{"appendfsync", "always"}});
+    const auto db = MustOpen(disk, {kLittleMemory, {"appendfsync", "always"}});
     const auto session = db->NewSession();
     Fill(*session, 0, 20);
     old_state = StateOf(*db);
   }
-  const auto db = MustOpen(disk, GetParam().late ? kNoLog : Settings{{"appendfsync", "always"}});
+  const auto db =
+      MustOpen(disk, GetParam().late ? Settings{kLittleMemory, {"appendonly", "no"}}
+                                     : Settings{kLittleMemory, {"appendfsync", "always"}});
   const auto session = db->NewSession();
   ASSERT_TRUE(GetParam().late || TurnOff(*db, *session));
   // What is on the disk is old_state from here on.
@@ -209,7 +213,7 @@ TEST_P(LogSwitchCut, GivesTheOldLogOrTheNewOne) {
   for (size_t operation = from; operation <= complete; ++operation) {
     const auto after = disk.AfterPowerCut(
         {.operation = operation, .data = GetParam().data, .names = PowerCut::Names::kDropUnsynced});
-    const auto opened = Db::Open(OptionsOn(*after));
+    const auto opened = Db::Open(OptionsOn(*after, {kLittleMemory}));
     ASSERT_TRUE(opened) << operation << ": " << opened.error().message;
     const std::string state = StateOf(**opened);
     ASSERT_TRUE(state == old_state || state == new_state) << operation;
@@ -223,7 +227,7 @@ TEST_P(LogSwitchCut, GivesTheOldLogOrTheNewOne) {
     ASSERT_TRUE(Rewrite(*again)) << operation;
     ASSERT_TRUE(Rewrite(*again)) << operation;
     Execute(*again, "SET again w");
-    ASSERT_EQ(StateOf(*MustOpen(*Killed(*after))), StateOf(**opened)) << operation;
+    ASSERT_EQ(StateOf(*MustOpen(*Killed(*after), {kLittleMemory})), StateOf(**opened)) << operation;
   }
   EXPECT_GT(olds, 5u);
   EXPECT_GT(news, 0u);

@@ -23,7 +23,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using memtable::KeyOrder;
-using memtable::ValueType;
 
 class Folder {
  public:

@@ -12,7 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <memory>
 #include <span>
 #include <string>
@@ -102,7 +102,7 @@ class LogBatch {
   std::unique_ptr<char[]> memory_;
   size_t size_ = 0;
   size_t capacity_ = 0;
-  std::deque<std::string> kept_;
+  std::list<std::string> kept_;
   uint64_t kept_bytes_ = 0;
 };
 

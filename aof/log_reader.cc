@@ -27,9 +27,9 @@ LogReader::LogReader(FileSystem& file_system, std::vector<LogSource> sources,
                      LogReadOptions options)
     : file_system_(file_system),
       sources_(std::move(sources)),
-      options_(options),
+      options_(std::move(options)),
       states_(sources_.size()),
-      next_frame_(options.first_frame) {
+      next_frame_(options_.first_frame) {
   HF_CHECK(options_.piece_bytes >= kMaxAnnotationBytes && options_.first_frame >= 1);
   for (size_t i = 1; i < sources_.size(); ++i) {
     HF_CHECK(!sources_[i].base && (sources_[i - 1].listed || !sources_[i].listed));

@@ -51,7 +51,7 @@ Result<std::string_view> RdbFileSource::More(std::string_view rest, uint64_t wan
   HF_TRY_STATUS(CheckLeft(rest, wanted));
   Use(rest);
   // A piece that had to be long does not stay so.
-  const uint64_t needed = std::max(wanted, kPieceBytes);
+  const uint64_t needed = std::max(wanted, piece_bytes_);
   if (needed > capacity_ || capacity_ > 4 * needed) {
     auto piece = std::make_unique_for_overwrite<char[]>(needed);
     rest.copy(piece.get(), rest.size());
@@ -82,7 +82,7 @@ Result<std::string_view> RdbFileSource::Fill(std::string_view rest, uint64_t siz
   Use(rest.substr(have));
   HF_TRY_STATUS(Read(out.data() + have, size - have));
   checksum_ = memtable::Crc64(checksum_, std::string_view(out).substr(have));
-  return std::string_view(end_, 0);
+  return std::string_view(end_, end_);
 }
 
 }  // namespace holdfast::snapshot

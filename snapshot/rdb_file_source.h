@@ -18,7 +18,8 @@ namespace holdfast::snapshot {
 class RdbFileSource final : public memtable::RdbSource {
  public:
   // `file`, of `size` bytes, outlives it.
-  RdbFileSource(File& file, uint64_t size) : file_(file), size_(size) {}
+  RdbFileSource(File& file, uint64_t size, uint64_t piece_bytes)
+      : file_(file), size_(size), piece_bytes_(piece_bytes) {}
 
   Result<std::string_view> More(std::string_view rest, uint64_t wanted) override;
   Result<std::string_view> Fill(std::string_view rest, uint64_t size, std::string& out) override;
@@ -29,14 +30,13 @@ class RdbFileSource final : public memtable::RdbSource {
   uint64_t ChecksumBefore(std::string_view rest);
 
  private:
-  static constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
-
   void Use(std::string_view rest);
   Status CheckLeft(std::string_view rest, uint64_t wanted) const;
   Status Read(char* to, uint64_t bytes);
 
   File& file_;
   const uint64_t size_;
+  const uint64_t piece_bytes_;
   std::unique_ptr<char[]> piece_;
   uint64_t capacity_ = 0;
   const char* unused_ = nullptr;  // of the piece: what is in the checksum lies before it

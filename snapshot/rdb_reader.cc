@@ -68,8 +68,10 @@ std::string LibraryName(std::string_view code) {
 
 }  // namespace
 
-Result<std::unique_ptr<RdbReader>> RdbReader::Open(File& file, uint64_t size) {
-  std::unique_ptr<RdbReader> reader(new RdbReader(file, size));
+Result<std::unique_ptr<RdbReader>> RdbReader::Open(File& file, uint64_t size,
+                                                   uint64_t piece_bytes) {
+  HF_CHECK(piece_bytes > 0);
+  std::unique_ptr<RdbReader> reader(new RdbReader(file, size, piece_bytes));
   HF_TRY_STATUS(reader->ReadHeader());
   return reader;
 }

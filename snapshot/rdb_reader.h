@@ -37,8 +37,11 @@ struct RdbEntry {
 
 class RdbReader {
  public:
-  // Reads the first bytes. `file`, of `size` bytes, outlives the reader.
-  static Result<std::unique_ptr<RdbReader>> Open(File& file, uint64_t size);
+  static constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
+  // Reads the first bytes. `file`, of `size` bytes, outlives the reader. It is read in pieces;
+  // their size makes no difference to what is found.
+  static Result<std::unique_ptr<RdbReader>> Open(File& file, uint64_t size,
+                                                 uint64_t piece_bytes = kPieceBytes);
   RdbReader(const RdbReader&) = delete;
   RdbReader& operator=(const RdbReader&) = delete;
 
@@ -55,7 +58,8 @@ class RdbReader {
   bool log_base() const { return log_base_; }  // says that it is the base of an append-only file
 
  private:
-  RdbReader(File& file, uint64_t size) : source_(file, size), in_(source_) {}
+  RdbReader(File& file, uint64_t size, uint64_t piece_bytes)
+      : source_(file, size, piece_bytes), in_(source_) {}
 
   Status ReadHeader();
   Result<bool> ReadItem(uint8_t opcode, RdbEntry& entry);

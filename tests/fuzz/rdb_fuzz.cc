@@ -12,6 +12,7 @@
 #include "aof/log_reader.h"
 #include "holdfast/check.h"
 #include "memtable/payload.h"
+#include "memtable/rdb_encoding.h"
 #include "snapshot/rdb_preamble.h"
 #include "snapshot/rdb_reader.h"
 #include "tests/sim/simulated_file_system.h"
@@ -38,10 +39,10 @@ class Console final : public aof::CheckConsole {
 };
 
 // Number of keys, if it can be read to its end.
-Result<uint64_t> ReadAlone(FileSystem& disk) {
+Result<uint64_t> ReadAlone(FileSystem& disk, uint64_t piece_bytes) {
   const auto file = HF_TRY(disk.Open("/f", {}));
   const uint64_t size = HF_TRY(file->Size());
-  const auto reader = HF_TRY(RdbReader::Open(*file, size));
+  const auto reader = HF_TRY(RdbReader::Open(*file, size, piece_bytes));
   RdbEntry entry;
   uint64_t keys = 0;
   uint64_t offset = 0;
@@ -61,7 +62,10 @@ Result<uint64_t> ReadAlone(FileSystem& disk) {
 void Check(std::string_view text) {
   sim::SimulatedFileSystem disk;
   disk.SetContents("/f", text);
-  const auto keys = ReadAlone(disk);
+  const auto keys = ReadAlone(disk, RdbReader::kPieceBytes);
+  const auto in_pieces = ReadAlone(disk, 1 + text.size() % 100);
+  HF_CHECK(keys.has_value() == in_pieces.has_value());
+  HF_CHECK(keys ? *keys == *in_pieces : keys.error().message == in_pieces.error().message);
   RdbCounts counts;
   aof::LogReader reader(disk, {{"/f", true, true, std::nullopt}},
                         {.piece_bytes = 256, .open_preamble = RdbPreambles({.counts = &counts})});
@@ -86,11 +90,31 @@ void Check(std::string_view text) {
   }
 }
 
+// As part of a string that is longer than a piece, and behind it.
+void CheckAroundLongString(std::string_view input) {
+  constexpr size_t kLong = 70'000;
+  std::string text = "REDIS0010";
+  memtable::RdbEncoder encoder(text);
+  encoder.PutByte(static_cast<uint8_t>(memtable::RdbType::kString));
+  encoder.PutString("key", false);
+  encoder.PutLength(kLong + input.size());
+  text.append(kLong, 'x');
+  text += input;
+  text += input;
+  sim::SimulatedFileSystem disk;
+  disk.SetContents("/f", text);
+  const auto whole = ReadAlone(disk, RdbReader::kPieceBytes);
+  const auto in_pieces = ReadAlone(disk, 1000);
+  HF_CHECK(whole.has_value() == in_pieces.has_value());
+  HF_CHECK(whole ? *whole == *in_pieces : whole.error().message == in_pieces.error().message);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   Check(input);
+  CheckAroundLongString(input);
   std::string ended = "REDIS0012";
   ended += input.substr(0, size - size / 8);
   ended += '\xff';

@@ -28,10 +28,10 @@ struct ReadOutcome {
   bool Says(std::string_view text) const { return ErrorText().find(text) != std::string::npos; }
 };
 
-Status ReadInto(FileSystem& disk, ReadOutcome& outcome) {
+Status ReadInto(FileSystem& disk, uint64_t piece_bytes, ReadOutcome& outcome) {
   const auto file = HF_TRY(disk.Open("f", {}));
   const uint64_t size = HF_TRY(file->Size());
-  const auto reader = HF_TRY(RdbReader::Open(*file, size));
+  const auto reader = HF_TRY(RdbReader::Open(*file, size, piece_bytes));
   RdbEntry entry;
   while (true) {
     const auto more = reader->Next(entry);
@@ -47,16 +47,24 @@ Status ReadInto(FileSystem& disk, ReadOutcome& outcome) {
   }
 }
 
-ReadOutcome Read(FileSystem& disk) {
+ReadOutcome Read(FileSystem& disk, uint64_t piece_bytes = RdbReader::kPieceBytes) {
   ReadOutcome outcome;
-  if (Status status = ReadInto(disk, outcome); !status) outcome.error = status.error();
+  if (Status status = ReadInto(disk, piece_bytes, outcome); !status) outcome.error = status.error();
   return outcome;
 }
 
 ReadOutcome Read(std::string_view bytes) {
   sim::SimulatedFileSystem disk;
   disk.SetContents("f", bytes);
-  return Read(disk);
+  const ReadOutcome whole = Read(disk);
+  for (const uint64_t piece_bytes : {1, 7, 4096}) {
+    if (bytes.size() / piece_bytes > 10'000) continue;
+    const ReadOutcome pieces = Read(disk, piece_bytes);
+    EXPECT_TRUE(pieces.entries == whole.entries);
+    EXPECT_EQ(pieces.ErrorText(), whole.ErrorText());
+    EXPECT_EQ(pieces.offset, whole.offset);
+  }
+  return whole;
 }
 
 using Entries = std::vector<std::string>;
@@ -256,7 +264,7 @@ TEST(RdbReaderTest, StringsLieAcrossPieces) {
       }
       const std::string key(expected.size() % 3 == 2 ? size / 2 : 9, 'k');
       text.String(key, value, compress);
-      expected.push_back("0:" + key + "=" + value);
+      expected.push_back(fmt::format("0:{}={}", key, value));
     }
     const ReadOutcome read = Read(text.End());
     EXPECT_EQ(read.ErrorText(), "");

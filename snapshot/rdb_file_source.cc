@@ -80,6 +80,7 @@ Result<std::string_view> RdbFileSource::Fill(std::string_view rest, uint64_t siz
     return size;
   });
   Use(rest.substr(have));
+  HF_CHECK(unused_ == end_);
   HF_TRY_STATUS(Read(out.data() + have, size - have));
   checksum_ = memtable::Crc64(checksum_, std::string_view(out).substr(have));
   return std::string_view(end_, end_);

@@ -64,6 +64,7 @@ class RdbPreamble final : public aof::Preamble {
   }
 
   static std::string_view Copy(aof::LogBatch& batch, std::string_view bytes) {
+    HF_CHECK(bytes.size() <= batch.Room().size());
     char* room = batch.Room().data();
     bytes.copy(room, bytes.size());
     batch.Added(bytes.size());
@@ -88,6 +89,7 @@ class RdbPreamble final : public aof::Preamble {
       batch.args.push_back(Copy(batch, IntegerText(expiry_ms).view()));
     }
     const auto arg_count = static_cast<uint32_t>(batch.args.size()) - first_arg;
+    HF_CHECK(arg_count == 3 || arg_count == 5);
     batch.commands.push_back({first_arg, arg_count, entry_.database});
     batch.groups.push_back({reader_->offset(), command, 1, 0});
   }

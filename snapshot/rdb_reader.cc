@@ -96,7 +96,9 @@ Result<bool> RdbReader::Next(RdbEntry& entry) {
     // A key begins with its expiry time.
     if (expiry_ms_ == memtable::kNoExpiry) offset_ = position();
     const uint8_t opcode = HF_TRY(in_.GetByte());
-    if (HF_TRY(ReadItem(opcode, entry))) return true;
+    const bool is_key = HF_TRY(ReadItem(opcode, entry));
+    HF_CHECK(ended_ || position() > offset_);
+    if (is_key) return true;
     if (ended_) return false;
   }
 }

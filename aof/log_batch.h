@@ -49,8 +49,8 @@ struct LogFrame {
 class LogBatch {
  public:
   LogBatch() = default;
-  LogBatch(LogBatch&&) = default;
-  LogBatch& operator=(LogBatch&&) = default;
+  LogBatch(LogBatch&&) noexcept = default;
+  LogBatch& operator=(LogBatch&&) noexcept = default;
   LogBatch(const LogBatch&) = delete;
   LogBatch& operator=(const LogBatch&) = delete;
 

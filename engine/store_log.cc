@@ -151,7 +151,10 @@ Status StoreLog::Recover() {
   }
   HF_TRY_STATUS(OpenWriter(end));
   store_.set_active_log(writer_.get());
-  log_wanted_ = true;
+  {
+    const std::lock_guard lock(mutex_);  // figures are asked for while the store loads
+    log_wanted_ = true;
+  }
   StartMaintenance();
   return {};
 }

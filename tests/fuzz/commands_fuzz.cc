@@ -3,6 +3,7 @@
 // expirations.
 // Files under test: engine/commands/string_set.cc engine/commands/string_write.cc
 // engine/commands/string_counter.cc engine/commands/key_transfer.cc engine/commands/expire.cc
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -34,13 +35,14 @@ using Arguments = std::vector<std::string_view>;
 constexpr UnixMs kStartMs = 1'700'000'000'000;
 constexpr size_t kMaxCommands = 64;
 
+// The expire cycle reads it as well, on a thread of its own.
 class SteppingClock final : public holdfast::Clock {
  public:
   UnixMs NowMs() override { return now_ms_ += 3; }
   int64_t MonotonicNs() override { return now_ms_ * 1'000'000; }
 
  private:
-  UnixMs now_ms_ = kStartMs;
+  std::atomic<UnixMs> now_ms_ = kStartMs;
 };
 
 std::unique_ptr<Db> OpenStore(SteppingClock& clock) {

@@ -15,8 +15,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <vector>
 
+#include "holdfast/random.h"
 #include "memtable/entry.h"
 #include "memtable/key.h"
 #include "memtable/reclaimer.h"
@@ -64,8 +66,14 @@ class Index {
   size_t LookForExpired(UnixMs now, size_t limit, const std::function<void(const Entry&)>& expired);
   bool empty() const { return root_.load(std::memory_order_relaxed) == 0; }
 
+  // Fills `out` with neighbours from a place that `seed` decides (of those with a TTL, if
+  // `expiring_only`) and returns how many there are: fewer than asked for if the index has no more,
+  // or none nearby. They are on their way to the cache, to be read and written.
+  size_t Sample(uint64_t seed, bool expiring_only, std::span<Entry*> out) const;
+
  private:
   static constexpr uint32_t kMaxWidth = 12;
+  static constexpr uint32_t kSampledSegments = 64;  // looked at in one call
 
   // Where an order leads.
   struct Leaf {
@@ -133,6 +141,8 @@ class Index {
   void FreeInfo(SegmentInfo* info);
   void FreeSpilled(SegmentInfo* info);
   void CollectHome(const Leaf& leaf, uint32_t home, uint64_t from, std::vector<Ordered>& out) const;
+  static size_t SampleSegment(const Leaf& leaf, bool expiring_only, SeededRandom& random,
+                              std::span<Entry*> out);
   static UnixMs NextLook(UnixMs now, bool reported, std::vector<UnixMs>& later);
   void RetireAll();
 

@@ -139,6 +139,7 @@ Entry* Table::CopyValue(const KeyRef& key, Entry* existing, const Entry& from, U
 void Table::Swap(Table& other) {
   index_.Swap(other.index_);
   std::swap(entry_bytes_, other.entry_bytes_);
+  std::swap(noted_bytes_, other.noted_bytes_);
 }
 
 std::unique_ptr<Table> Table::Detach() {

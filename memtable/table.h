@@ -16,7 +16,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string_view>
+#include <utility>
 
 #include "memtable/entry.h"
 #include "memtable/index.h"
@@ -86,6 +88,11 @@ class Table {
   // Entries, blocks and the table, as the allocator handed them out.
   size_t allocated_bytes() const { return entry_bytes_ + index_.allocated_bytes(); }
   size_t index_bytes() const { return index_.allocated_bytes(); }  // the part without entries
+  // By how much allocated_bytes grew since the last call.
+  int64_t TakeGrowth() {
+    const size_t before = std::exchange(noted_bytes_, allocated_bytes());
+    return static_cast<int64_t>(noted_bytes_ - before);
+  }
 
   // Exchanges all contents with a table of the same options (SWAPDB), in constant time.
   void Swap(Table& other);
@@ -100,6 +107,10 @@ class Table {
   KeyOrder Scan(KeyOrder start, size_t at_least, const Visit& visit) const;
   // The first entry at or after `start`, null if none in this table.
   Entry* FirstFrom(KeyOrder start) const;
+  // Neighbours at a random place, for eviction to choose from: see Index::Sample.
+  size_t Sample(uint64_t seed, bool expiring_only, std::span<Entry*> out) const {
+    return index_.Sample(seed, expiring_only, out);
+  }
   // Looks at up to `segments` segments, going round from where the last call stopped, and calls
   // `expired` for entries due at `now`, at most `limit`, of segments that are due for a look (again
   // when a tenth of a segment's TTLs are due or a second has passed since a due one was left).
@@ -115,6 +126,7 @@ class Table {
   TableOptions options_;
   Index index_;
   size_t entry_bytes_ = 0;
+  size_t noted_bytes_ = 0;
 };
 
 }  // namespace holdfast::memtable

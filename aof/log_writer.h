@@ -11,6 +11,7 @@
 // calls: the log turns to kRefused, keeps every byte, repairs itself and admits again.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -103,6 +104,11 @@ class LogWriter {
   LogPosition Append(LogSlot& slot, std::span<const LogPart> record) {
     return Checked(ring_.Append(slot, record));
   }
+  // What the log holds in memory: its ring, how much of that was ever written to, and values by
+  // reference.
+  uint64_t ring_bytes() const { return ring_.capacity(); }
+  uint64_t touched_bytes() const { return std::min(ring_.tail(), ring_.capacity()); }
+  uint64_t referenced_bytes() const { return ring_.ReferencedBytes(); }
   // Of the newest record appended by anyone.
   LogPosition tail() const { return ring_.tail(); }
 

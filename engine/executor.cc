@@ -25,6 +25,8 @@ using keyspace::LockedShards;
 
 namespace {
 
+constexpr std::string_view kOutOfMemory = "OOM command not allowed when used memory > 'maxmemory'.";
+
 // CLIENT REPLY answers (or does not) by itself.
 bool SetsReplyMode(const PreparedCommand& command) {
   return command.entry != nullptr && command.entry->spec->name == "client|reply";
@@ -37,7 +39,10 @@ Executor::Executor(Store& store)
       reader_(store.keyspace().reclaimer()),
       statistics_(store.statistics().NewThread()),
       cycles_(store.clock()),
-      random_(store.random().NextRandom()) {
+      random_(store.random().NextRandom()),
+      budget_(store.keyspace().budget()),
+      eviction_random_(store.random().NextRandom()),
+      picker_(store.keyspace()) {
   BeginTurn();
 }
 
@@ -50,6 +55,9 @@ void Executor::BeginTurn() {
   if (loading_) [[unlikely]]
     LookForLog();
   now_ms_ = store_.clock().NowMs();
+  if (rules_generation_ != store_.eviction_rules().generation()) [[unlikely]]
+    TakeEvictionRules();
+  access_rule_ = eviction::AccessRule::At(now_ms_, rules_.use, rules_.tuning);
   last_ticks_ = cycles_.Ticks();
 }
 
@@ -116,6 +124,16 @@ Outcome Executor::ExecuteFor(Session& session, const PreparedCommand& command, R
   session.shared.last_command.store(command.entry, std::memory_order_relaxed);
   session.shared.last_interaction_ms.store(now_ms_, std::memory_order_relaxed);
   if (Refused(session, command, sink)) return Outcome::kReplied;
+  switch (AdmitMemory(session, command)) {
+    case Admission::kGranted:
+      break;
+    case Admission::kRefused:
+      Reject(session, command, sink, kOutOfMemory);
+      return Outcome::kReplied;
+    case Admission::kLater:
+      session.shared.blocked.store(true, std::memory_order_relaxed);
+      return Outcome::kParked;
+  }
   if (session.transaction.open && Queue(session, command, sink)) return Outcome::kReplied;
   if (MustWait(session, command)) {
     session.shared.blocked.store(true, std::memory_order_relaxed);
@@ -192,7 +210,9 @@ void Executor::Run(Session& session, const PreparedCommand& command, ReplySink& 
   KeyAccess access(store_.keyspace(),
                    {.now_ms = now_ms_,
                     .log = Log(),
-                    .touch = !session.shared.no_touch.load(std::memory_order_relaxed)});
+                    .touch = !session.shared.no_touch.load(std::memory_order_relaxed),
+                    .rule = &access_rule_,
+                    .random = &eviction_random_});
   CommandContext context{.args = args,
                          .entry = entry,
                          .session = session,
@@ -303,7 +323,9 @@ Status Executor::ReplayLocked(int database, const PreparedCommand& command,
   HF_CHECK(command.entry != nullptr && command.entry->spec->handler != nullptr);
   if (replay_session_ == nullptr) replay_session_ = std::make_unique<Session>();
   replay_session_->SetDatabase(database);
-  KeyAccess access(store_.keyspace(), {.now_ms = now_ms_, .replaying = true});
+  KeyAccess access(
+      store_.keyspace(),
+      {.now_ms = now_ms_, .replaying = true, .rule = &access_rule_, .random = &eviction_random_});
   ErrorSink reply;
   CommandContext context{.args = command.args,
                          .entry = *command.entry,
@@ -325,7 +347,7 @@ bool Executor::DeleteExpired(int database, std::string_view name) {
   const KeyHandle key = store_.keyspace().Handle(database, name);
   LockedShards locks(store_.keyspace());
   locks.LockOne(*key.shard);
-  KeyAccess access(store_.keyspace(), {.now_ms = now_ms_, .log = Log()});
+  KeyAccess access(store_.keyspace(), {.now_ms = now_ms_, .log = Log(), .rule = &access_rule_});
   const uint64_t expired = key.shard->counters.expired;
   access.ForWrite(key);
   Commit(locks);

@@ -24,7 +24,11 @@
 #include "engine/commands/context.h"
 #include "engine/commands/statistics.h"
 #include "engine/cycle_clock.h"
+#include "engine/eviction_rules.h"
 #include "engine/group_buffer.h"
+#include "engine/keyspace/shard_picker.h"
+#include "eviction/access_rule.h"
+#include "eviction/memory_budget.h"
 #include "holdfast/result.h"
 #include "memtable/reclaimer.h"
 
@@ -72,8 +76,26 @@ class Executor {
   // The expire cycle's step: deletes the key if it is due, with a DEL in the log.
   bool DeleteExpired(int database, std::string_view name);
 
+  // Evicts until at most `target_bytes` are used, for about `slice_ns` (negative: no bound) of this
+  // turn; what it deletes is logged like any change.
+  enum class EvictionEnd : uint8_t {
+    kReached,
+    kTimeIsUp,
+    kNothingLeft,  // that the policy may take
+    kHeld,         // the log, a pause or loading holds all writers up
+  };
+  EvictionEnd EvictTo(uint64_t target_bytes, int64_t slice_ns);
+  bool Evicts() const { return rules_.policy.rank != eviction::Rank::kNone; }
+  // Gives entries of one table, at least so many from `start` on, the eviction state of new ones;
+  // returns where to go on.
+  memtable::KeyOrder Restate(keyspace::Shard& shard, int database, memtable::KeyOrder start,
+                             size_t at_least);
+
   // Forgets the session's watches and transaction (on DISCARD, EXEC, RESET, close).
   void ResetTransaction(commands::Session& session);
+
+  // Memory of its thread beside the keys (connections' buffers), for the budget.
+  void CountBytes(int64_t bytes) { memory_.Add(bytes, budget_); }
 
   commands::ThreadStatistics& statistics() { return statistics_; }
   UnixMs now_ms() const { return now_ms_; }
@@ -81,6 +103,11 @@ class Executor {
  private:
   Outcome ExecuteFor(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
   void LookForLog();
+  void TakeEvictionRules();
+  enum class Admission : uint8_t { kGranted, kRefused, kLater };
+  Admission AdmitMemory(const commands::Session& session, const PreparedCommand& command);
+  bool MayEvict() const;
+  bool EvictFrom(keyspace::Shard& shard, int database);
   void PrefetchKeys(std::span<const PreparedCommand> batch);
   bool Refused(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
   static bool HasNow(const commands::Session& session, const commands::CommandEntry& entry,
@@ -122,6 +149,13 @@ class Executor {
   CycleClock cycles_;
   SeededRandom random_;
   UnixMs now_ms_ = 0;
+  EvictionRules rules_;
+  uint64_t rules_generation_ = 0;
+  eviction::AccessRule access_rule_;  // of this turn
+  eviction::MemoryBudget& budget_;
+  eviction::BudgetShare memory_;
+  SeededRandom eviction_random_;
+  keyspace::ShardPicker picker_;
   // Where the command under way began: one reading of the counter ends one and begins the next.
   uint64_t last_ticks_ = 0;
   std::unique_ptr<commands::Session> replay_session_;  // made when needed

@@ -5,10 +5,12 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <memory>
 
+#include "aof/log_writer.h"
 #include "engine/commands/persistence.h"
 #include "engine/digest.h"
 #include "engine/store.h"
@@ -37,6 +39,11 @@ uint64_t ResidentBytes() {
   unsigned long pages = 0;
   if (std::fscanf(file.get(), "%*u %lu", &pages) != 1) return 0;  // NOLINT(cert-err34-c)
   return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+uint64_t PhysicalBytes() {
+  return static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+         static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 std::string Executable() {
@@ -68,8 +75,7 @@ commands::ProcessFigures ProcessHost::Process() {
           .system = System(),
           .compiler = fmt::format("{}.{}.{}", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__),
           .resident_bytes = ResidentBytes(),
-          .machine_bytes = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
-                           static_cast<uint64_t>(sysconf(_SC_PAGESIZE)),
+          .machine_bytes = PhysicalBytes(),
           .user_seconds = Seconds(self.ru_utime),
           .system_seconds = Seconds(self.ru_stime),
           .child_user_seconds = Seconds(children.ru_utime),
@@ -95,7 +101,11 @@ commands::AllocatorFigures ProcessHost::Allocator() {
 
 commands::StoreMemory ProcessHost::Memory() {
   commands::StoreMemory memory;
-  memory.log = store_.services().persistence->Log().pending_bytes;
+  if (const aof::LogWriter* log = store_.log_writer()) {
+    memory.log = log->touched_bytes() + log->referenced_bytes();
+    const uint64_t ring = log->touched_bytes();
+    memory.not_counted = ring - std::min(ring, store_.LogReserve());
+  }
   store_.clients().ForEach([&](commands::Session& session) {
     memory.clients += sizeof(session) + session.shared.queued_bytes.load(std::memory_order_relaxed);
     if (const commands::ClientConnection* connection = session.connection) {
@@ -104,6 +114,19 @@ commands::StoreMemory ProcessHost::Memory() {
     }
   });
   return memory;
+}
+
+uint64_t ProcessHost::MemoryAtHand() {
+  uint64_t bytes = PhysicalBytes();
+  for (const char* path :
+       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path, "r"), &std::fclose);
+    unsigned long long limit = 0;
+    if (file != nullptr && std::fscanf(file.get(), "%llu", &limit) == 1 &&  // NOLINT(cert-err34-c)
+        limit > 0)
+      bytes = std::min<uint64_t>(bytes, limit);
+  }
+  return bytes;
 }
 
 void ProcessHost::PurgeAllocator() {

@@ -16,6 +16,8 @@ class ProcessHost final : public commands::Host {
   commands::AllocatorFigures Allocator() override;
   commands::StoreMemory Memory() override;
   void PurgeAllocator() override;
+  // What the machine, or the control group that the process runs in, has.
+  static uint64_t MemoryAtHand();
   std::array<uint8_t, 20> Sha1(std::string_view bytes) override;
 
  private:

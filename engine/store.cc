@@ -2,13 +2,16 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
 #include "aof/log_writer.h"
 #include "engine/commands/authentication.h"
 #include "engine/commands/info_view.h"
+#include "engine/eviction_cycle.h"
 #include "engine/expire_cycle.h"
+#include "engine/keyspace/eviction_action.h"
 #include "engine/process_host.h"
 #include "engine/store_log.h"
 #include "holdfast/check.h"
@@ -58,6 +61,9 @@ Result<std::unique_ptr<Store>> Store::Create(const StoreParts& parts) {
                       .started_ms = parts.clock->NowMs(),
                       .run_id = RandomHex(*parts.random)};
   store->expire_cycle_ = std::make_unique<ExpireCycle>(*store);
+  store->eviction_action_ = std::make_unique<keyspace::DropAction>();
+  store->eviction_cycle_ = std::make_unique<EvictionCycle>(*store);
+  store->FollowMemoryConfig();
   store->services_.active_expire = &store->expire_cycle_->active();
   store->loading_.store(true, std::memory_order_release);
   return store;
@@ -66,10 +72,12 @@ Result<std::unique_ptr<Store>> Store::Create(const StoreParts& parts) {
 Status Store::Recover() {
   HF_CHECK(loading());
   expire_cycle_->Start();  // figures for INFO; it deletes nothing while loading
+  eviction_cycle_->Start();
   FollowConfig();
   HF_TRY_STATUS(log_->Recover());
   loading_.store(false, std::memory_order_release);
   log_->LogPolicyChanged();  // it may have changed after the log was opened
+  if (keyspace_->budget().AboveHigh(0)) eviction_cycle_->Wake();
   return {};
 }
 
@@ -83,6 +91,13 @@ void Store::FollowConfig() {
   subscriptions_.push_back(config().OnChange({"appendonly"}, [this](const config::Config& now) {
     return log_->SetLogEnabled(now.Bool("appendonly"));
   }));
+  subscriptions_.push_back(
+      config().OnChange({"maxmemory", "maxmemory-policy", "maxmemory-samples", "lfu-log-factor",
+                         "lfu-decay-time", "maxmemory-eviction-tenacity"},
+                        [this](const config::Config&) {
+                          FollowMemoryConfig();
+                          return Status{};
+                        }));
 }
 
 Store::~Store() { static_cast<void>(Close()); }
@@ -90,7 +105,45 @@ Store::~Store() { static_cast<void>(Close()); }
 Status Store::Close() {
   subscriptions_.clear();
   expire_cycle_.reset();
+  if (eviction_cycle_ != nullptr) eviction_cycle_->Stop();
   return log_ != nullptr ? log_->Close() : Status{};
+}
+
+// By the opening thread, then inside CONFIG SET, which takes turns.
+void Store::FollowMemoryConfig() {
+  eviction::MemoryBudget& budget = keyspace_->budget();
+  const int64_t wanted = config().Integer("maxmemory");
+  const uint64_t limit = wanted >= 0 ? static_cast<uint64_t>(wanted)
+                                     : host_->MemoryAtHand() / 100 * static_cast<uint64_t>(-wanted);
+  budget.SetLimit(limit);
+  ReserveForLog();
+  const EvictionRules rules = RulesOf(config(), budget.limited());
+  const bool restate = rules.use != eviction_rules_.Get().use;
+  eviction_rules_.Set(rules);
+  if (restate) eviction_cycle_->Restate();
+  if (budget.AboveHigh(0)) eviction_cycle_->Wake();
+  if (budget.AboveLimit(0)) {
+    Report(LogLevel::kWarning,
+           fmt::format("maxmemory is {} bytes, {} are in use: {}", limit, budget.used(),
+                       rules.policy.rank == eviction::Rank::kNone
+                           ? "writes that need memory are refused"
+                           : "keys are evicted"));
+  }
+}
+
+void Store::ReserveForLog() {
+  constexpr uint64_t kShareOfLimit = 16;
+  eviction::MemoryBudget& budget = keyspace_->budget();
+  const aof::LogWriter* log = log_writer();
+  const uint64_t most = budget.limited() ? budget.limit() / kShareOfLimit : 0;
+  const uint64_t reserve = log == nullptr ? 0 : std::min(log->ring_bytes(), most);
+  const uint64_t before = log_reserve_.exchange(reserve);
+  budget.Add(static_cast<int64_t>(reserve - before));
+}
+
+void Store::set_log_writer(aof::LogWriter* writer) {
+  log_writer_.store(writer, std::memory_order_release);
+  ReserveForLog();
 }
 
 void Store::FlushTurn() {
@@ -148,6 +201,7 @@ void Store::SampleFigures() {
   constexpr int64_t kMemoryIntervalNs = 1'000'000'000;  // it asks every connection
   const int64_t now_ns = clock().MonotonicNs();
   statistics_.SampleRates(now_ns);
+  statistics_.NoteOverLimit(keyspace().budget().AboveLimit(0), now_ns);
   if (now_ns - memory_sampled_ns_ < kMemoryIntervalNs) return;
   memory_sampled_ns_ = now_ns;
   keyspace::LockedShards locks(keyspace());

@@ -15,6 +15,7 @@
 #include "engine/commands/context.h"
 #include "engine/commands/statistics.h"
 #include "engine/config/config.h"
+#include "engine/eviction_rules.h"
 #include "holdfast/clock.h"
 #include "holdfast/file_system.h"
 #include "holdfast/logger.h"
@@ -28,6 +29,11 @@ class LogWriter;
 class WatermarkListener;
 }  // namespace aof
 
+namespace keyspace {
+class EvictionAction;
+}
+
+class EvictionCycle;
 class ExpireCycle;
 class ProcessHost;
 class StoreLog;
@@ -75,15 +81,19 @@ class Store {
 
   // Null until the log is on for the first time; stays when it is turned off.
   aof::LogWriter* log_writer() const { return log_writer_.load(std::memory_order_acquire); }
-  void set_log_writer(aof::LogWriter* writer) {
-    log_writer_.store(writer, std::memory_order_release);
-  }
+  void set_log_writer(aof::LogWriter* writer);
   // Where changes are logged now, null while the log is off. Set under the gate, or before anything
   // runs: who holds a shard's lock sees one answer until it lets go.
   aof::LogWriter* active_log() const { return active_log_.load(std::memory_order_acquire); }
   void set_active_log(aof::LogWriter* writer) {
     active_log_.store(writer, std::memory_order_release);
   }
+  const SharedEvictionRules& eviction_rules() const { return eviction_rules_; }
+  EvictionCycle& eviction_cycle() { return *eviction_cycle_; }
+  keyspace::EvictionAction& eviction_action() { return *eviction_action_; }
+  // The log's memory as far as the budget counts it: its share of a limit, however large a ring it
+  // was opened with.
+  uint64_t LogReserve() const { return log_reserve_.load(std::memory_order_relaxed); }
   // By an executing thread at the end of a turn.
   void FlushTurn();
   // False: writes wait for a while (the backlog is full, a rewrite cannot keep up).
@@ -118,6 +128,8 @@ class Store {
  private:
   explicit Store(const StoreParts& parts);
   void FollowConfig();
+  void FollowMemoryConfig();
+  void ReserveForLog();
   void NoteSlow(const commands::Session& session, std::span<const std::string_view> args,
                 UnixMs now_ms, int64_t elapsed_us);
 
@@ -129,7 +141,11 @@ class Store {
   std::unique_ptr<StoreLog> log_;
   std::atomic<aof::LogWriter*> log_writer_{nullptr};
   std::atomic<aof::LogWriter*> active_log_{nullptr};
+  std::atomic<uint64_t> log_reserve_{0};
   std::unique_ptr<ProcessHost> host_;
+  SharedEvictionRules eviction_rules_;
+  std::unique_ptr<keyspace::EvictionAction> eviction_action_;
+  std::unique_ptr<EvictionCycle> eviction_cycle_;
   std::unique_ptr<ExpireCycle> expire_cycle_;
   std::vector<config::Subscription> subscriptions_;
   commands::Services services_;

@@ -17,11 +17,13 @@ namespace holdfast {
 namespace {
 
 constexpr uint64_t kMaxRingBytes = uint64_t{64} << 20;
+constexpr uint64_t kLargestRingBytes = uint64_t{1} << 30;  // of one that was asked for
 constexpr char kLockName[] = "holdfast.lock";
 
-uint64_t RingBytes(const config::Config& config) {
-  const auto budget_bytes = static_cast<uint64_t>(config.Integer("maxmemory"));
-  return budget_bytes == 0 ? kMaxRingBytes : std::min(kMaxRingBytes, budget_bytes / 16);
+uint64_t RingBytes(const config::Config& config, const eviction::MemoryBudget& budget) {
+  const auto wanted = static_cast<uint64_t>(config.Integer("aof-ring-size"));
+  if (wanted != 0) return std::min(wanted, kLargestRingBytes);
+  return std::min(kMaxRingBytes, budget.limit() / 16);  // without a limit that is much
 }
 
 memtable::HashSeed SeedOf(const aof::HashKey& key) {
@@ -232,15 +234,16 @@ Status StoreLog::OpenWriter(const aof::LogEnd& end) {
     const std::string& path = location_->sources[*end.source].path;
     start.name = path.substr(path.rfind('/') + 1);
   }
-  writer_ = HF_TRY(aof::LogWriter::Open({.environment = {.file_system = &store_.file_system(),
-                                                         .clock = &store_.clock(),
-                                                         .random = &store_.random(),
-                                                         .catalog = catalog_.get(),
-                                                         .directory = LogDirectory()},
-                                         .policy = Policy(),
-                                         .ring_bytes = RingBytes(store_.config()),
-                                         .base_bytes = end.log_bytes},
-                                        start));
+  writer_ = HF_TRY(
+      aof::LogWriter::Open({.environment = {.file_system = &store_.file_system(),
+                                            .clock = &store_.clock(),
+                                            .random = &store_.random(),
+                                            .catalog = catalog_.get(),
+                                            .directory = LogDirectory()},
+                            .policy = Policy(),
+                            .ring_bytes = RingBytes(store_.config(), store_.keyspace().budget()),
+                            .base_bytes = end.log_bytes},
+                           start));
   store_.set_log_writer(writer_.get());
   return {};
 }

@@ -75,7 +75,9 @@ void Executor::RunQueued(Session& session, std::span<const commands::QueuedComma
   KeyAccess access(store_.keyspace(),
                    {.now_ms = now_ms_,
                     .log = Log(),
-                    .touch = !session.shared.no_touch.load(std::memory_order_relaxed)});
+                    .touch = !session.shared.no_touch.load(std::memory_order_relaxed),
+                    .rule = &access_rule_,
+                    .random = &eviction_random_});
   if (WatchBroken(session, access)) {
     reply.NullArray();
     session.log_position = std::max(session.log_position, Commit(locks));

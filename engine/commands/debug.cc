@@ -12,7 +12,6 @@
 #include "engine/commands/server_handlers.h"
 #include "engine/commands/value_names.h"
 #include "engine/config/config.h"
-#include "engine/keyspace/access_age.h"
 #include "memtable/payload.h"
 
 namespace holdfast::commands {
@@ -74,11 +73,10 @@ void DebugObject(CommandContext& ctx) {
   ctx.locks.With(*key.shard, [&](keyspace::Shard&) {
     const memtable::Entry* entry = ctx.access.Peek(key);
     if (entry == nullptr) return;
-    const int64_t idle_seconds = keyspace::IdleSeconds(*entry, ctx.now_ms);
     text = fmt::format(
         "Value at:{} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
-        fmt::ptr(entry), EncodingName(*entry), SerializedLength(*entry),
-        (ctx.now_ms / 1000 - idle_seconds) & 0xffffff, idle_seconds);
+        fmt::ptr(entry), EncodingName(*entry), SerializedLength(*entry), entry->eviction_state(),
+        ctx.access.IdleSeconds(*entry).value_or(0));
   });
   if (text.empty()) return ctx.reply.Error(errors::kNoSuchKey);
   ctx.reply.SimpleString(text);

@@ -6,7 +6,6 @@
 #include "engine/commands/arguments.h"
 #include "engine/commands/generic_handlers.h"
 #include "engine/config/config.h"
-#include "engine/keyspace/access_age.h"
 #include "holdfast/bytes.h"
 #include "holdfast/check.h"
 #include "holdfast/number.h"
@@ -15,7 +14,6 @@
 namespace holdfast::commands {
 namespace {
 
-using keyspace::kAccessMask;
 using memtable::Entry;
 using memtable::kNoExpiry;
 
@@ -25,7 +23,7 @@ struct RestoreOptions {
   bool replace = false;
   bool absolute = false;
   int64_t idle_seconds = kNotGiven;
-  int64_t frequency = kNotGiven;  // of the LFU policies, which this version does not have
+  int64_t frequency = kNotGiven;
 };
 
 // The number after IDLETIME or FREQ; false after answering an error.
@@ -65,13 +63,6 @@ std::optional<RestoreOptions> ParseRestoreOptions(CommandContext& ctx) {
   return options;
 }
 
-// As in Redis, an age from before the stamp's turn is half a turn.
-uint32_t StampOfAge(UnixMs now_ms, int64_t idle_seconds) {
-  const uint32_t stamp = keyspace::AccessStamp(now_ms);
-  if (idle_seconds <= stamp) return stamp - static_cast<uint32_t>(idle_seconds);
-  return (stamp + kAccessMask / 2) & kAccessMask;
-}
-
 // The command with an absolute expiry: its arguments, args[2] replaced, and ABSTTL.
 void LogWithExpiry(CommandContext& ctx, UnixMs expiry_ms) {
   const IntegerText expiry(expiry_ms);
@@ -87,9 +78,9 @@ void StoreDecoded(CommandContext& ctx, Entry* existing, const memtable::DecodedV
   HF_CHECK(value.type == memtable::ValueType::kString);
   Entry* entry =
       ctx.access.SetString(ctx.keys[0], existing, {.bytes = value.bytes, .expiry_ms = expiry_ms});
-  if (options.idle_seconds != kNotGiven) {
-    entry->set_eviction_state(StampOfAge(ctx.now_ms, options.idle_seconds));
-  }
+  if (options.idle_seconds != kNotGiven) ctx.access.SetIdleSeconds(*entry, options.idle_seconds);
+  if (options.frequency != kNotGiven)
+    ctx.access.SetFrequency(*entry, static_cast<uint8_t>(options.frequency));
 }
 
 // What is past already, or past the end of time as Redis wraps it, is not created; nullopt.

@@ -1,7 +1,6 @@
 #include "engine/commands/arguments.h"
 #include "engine/commands/generic_handlers.h"
 #include "engine/commands/value_names.h"
-#include "engine/keyspace/access_age.h"
 
 namespace holdfast::commands {
 
@@ -39,7 +38,7 @@ void Touch(CommandContext& ctx) {
   for (const keyspace::KeyHandle& key : ctx.keys) {
     Entry* entry = ctx.access.Look(key);
     if (entry == nullptr) continue;
-    entry->set_eviction_state(keyspace::AccessStamp(ctx.now_ms));
+    ctx.access.Touch(*entry);
     ++present;
   }
   ctx.reply.Integer(present);

@@ -33,8 +33,10 @@ struct AllocatorFigures {
 
 // Bytes that the store holds beside its keys.
 struct StoreMemory {
-  uint64_t log = 0;      // records and values on their way to the log
+  uint64_t log = 0;      // the log's ring, as far as it was ever used, and values beside it
   uint64_t clients = 0;  // buffers of connections
+  // Of the log's ring, if it was opened for a larger budget than the present one.
+  uint64_t not_counted = 0;
 };
 
 class Host {

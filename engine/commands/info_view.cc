@@ -37,6 +37,7 @@ InfoView CollectInfo(CommandContext& ctx) {
   }
   view.totals = services.statistics->Sum();
   view.rates = services.statistics->RatesNow();
+  view.over_limit = services.statistics->OverLimitAt(services.clock->MonotonicNs());
   // Figures, not data: they do not wait for the log, or INFO would not answer while the disk is
   // dead.
   const bool visited = ctx.locks.visited();
@@ -44,8 +45,10 @@ InfoView CollectInfo(CommandContext& ctx) {
   for (int database = 0; database < services.keyspace->databases(); ++database)
     view.databases.push_back(services.keyspace->SizeOf(ctx.locks, database));
   view.keyspace_bytes = services.keyspace->AllocatedBytes(ctx.locks);
+  view.policy_bytes = services.keyspace->PolicyBytes(ctx.locks);
   ctx.locks.set_visited(visited);
-  view.used_bytes = view.keyspace_bytes + view.store_memory.log + view.store_memory.clients;
+  view.used_bytes =
+      view.keyspace_bytes + view.policy_bytes + view.store_memory.log + view.store_memory.clients;
   view.peak_bytes = services.statistics->NoteMemory(view.used_bytes);
   CollectClients(services, view);
   return view;
@@ -61,13 +64,18 @@ void CollectAverageTtls(CommandContext& ctx, InfoView& view) {
 }
 
 uint64_t UsedBytes(Services& services, keyspace::LockedShards& locks) {
-  uint64_t bytes = services.keyspace->AllocatedBytes(locks);
+  uint64_t bytes = services.keyspace->AllocatedBytes(locks) + services.keyspace->PolicyBytes(locks);
   if (services.host != nullptr) {
     const StoreMemory memory = services.host->Memory();
     bytes += memory.log + memory.clients;
   }
   services.statistics->NoteMemory(bytes);
   return bytes;
+}
+
+uint64_t MemoryLimit(const Services& services) {
+  const eviction::MemoryBudget& budget = services.keyspace->budget();
+  return budget.limited() ? budget.limit() : 0;
 }
 
 std::string HumanBytes(uint64_t bytes) {

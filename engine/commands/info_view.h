@@ -23,10 +23,12 @@ struct InfoView {
   LoadFigures load;
   Statistics::Totals totals;
   Statistics::Rates rates;
+  Statistics::OverLimit over_limit;
   keyspace::ShardCounters counters;
   std::vector<keyspace::Keyspace::DatabaseSize> databases;
   std::vector<int64_t> average_ttls_ms;  // by database; only for INFO's Keyspace section
   uint64_t keyspace_bytes = 0;
+  uint64_t policy_bytes = 0;  // what eviction remembers of keys that it took
   uint64_t used_bytes = 0;
   uint64_t peak_bytes = 0;
   size_t clients = 0;
@@ -55,6 +57,9 @@ InfoView CollectInfo(CommandContext& ctx);
 void CollectAverageTtls(CommandContext& ctx, InfoView& view);
 // used_memory; notes the peak. The same about locks.
 uint64_t UsedBytes(Services& services, keyspace::LockedShards& locks);
+
+// maxmemory in bytes; 0: none.
+uint64_t MemoryLimit(const Services& services);
 
 // "12.34M", as Redis shows sizes to people.
 std::string HumanBytes(uint64_t bytes);

@@ -26,7 +26,9 @@ Pair Find(CommandContext& ctx, const KeyHandle& source, const KeyHandle& target)
 
 void Transfer(CommandContext& ctx, const KeyHandle& source, const KeyHandle& target,
               const Pair& pair) {
-  ctx.access.CopyValue(target, pair.target, *pair.source, pair.source->expiry_ms());
+  const uint32_t state = pair.source->eviction_state();
+  Entry* moved = ctx.access.CopyValue(target, pair.target, *pair.source, pair.source->expiry_ms());
+  ctx.access.MoveState(state, *moved);
   ctx.access.Erase(source, ctx.access.ForWrite(source));
 }
 

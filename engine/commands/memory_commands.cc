@@ -31,7 +31,7 @@ std::vector<Figure> Figures(const InfoView& v) {
       {"clients.slaves", 0},
       {"clients.normal", whole(v.store_memory.clients)},
       {"cluster.links", 0},
-      {"aof.buffer", whole(v.store_memory.log)},
+      {"aof.buffer", whole(v.log.pending_bytes)},
       {"lua.caches", 0},
       {"functions.caches", 0},
       {"overhead.total", whole(v.overhead_bytes())},
@@ -57,7 +57,7 @@ std::vector<Figure> Figures(const InfoView& v) {
 // What would make a person look closer, one sentence each.
 std::vector<std::string> Findings(const InfoView& v) {
   std::vector<std::string> findings;
-  const auto limit = static_cast<uint64_t>(v.services->config->Integer("maxmemory"));
+  const uint64_t limit = MemoryLimit(*v.services);
   if (Ratio(v.peak_bytes, v.used_bytes) > 1.5) {
     findings.push_back(fmt::format(
         "Peak: {} were in use once, {} are now. The allocator may hold the difference for reuse; "

@@ -2,7 +2,6 @@
 #include "engine/commands/arguments.h"
 #include "engine/commands/generic_handlers.h"
 #include "engine/commands/value_names.h"
-#include "engine/keyspace/access_age.h"
 
 namespace holdfast::commands {
 
@@ -39,9 +38,11 @@ void ObjectEncoding(CommandContext& ctx) {
   if (entry != nullptr) ctx.reply.BulkString(EncodingName(*entry));
 }
 
-// Frequencies are kept by the LFU policies only, which this version does not have.
+// Frequencies are kept by the LFU policies only, idle times by all but these and the queues.
 void ObjectFreq(CommandContext& ctx) {
-  if (FindOrReplyNull(ctx) == nullptr) return;
+  const Entry* entry = FindOrReplyNull(ctx);
+  if (entry == nullptr) return;
+  if (const auto frequency = ctx.access.Frequency(*entry)) return ctx.reply.Integer(*frequency);
   ctx.reply.Error(
       "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that "
       "when switching between policies at runtime LRU and LFU data will take some time to adjust.");
@@ -49,7 +50,14 @@ void ObjectFreq(CommandContext& ctx) {
 
 void ObjectIdleTime(CommandContext& ctx) {
   const Entry* entry = FindOrReplyNull(ctx);
-  if (entry != nullptr) ctx.reply.Integer(keyspace::IdleSeconds(*entry, ctx.now_ms));
+  if (entry == nullptr) return;
+  if (const auto seconds = ctx.access.IdleSeconds(*entry)) return ctx.reply.Integer(*seconds);
+  if (ctx.access.Frequency(*entry)) {
+    return ctx.reply.Error(
+        "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when "
+        "switching between policies at runtime LRU and LFU data will take some time to adjust.");
+  }
+  ctx.reply.Error("ERR The allkeys-s3fifo maxmemory policy is selected, idle time not tracked.");
 }
 
 void ObjectRefCount(CommandContext& ctx) {

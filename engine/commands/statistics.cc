@@ -118,6 +118,8 @@ void Statistics::Reset() {
   rejected_connections.store(0, std::memory_order_relaxed);
   expire_cycle_us.store(0, std::memory_order_relaxed);
   expire_cycles_cut_short.store(0, std::memory_order_relaxed);
+  over_limit_ns_.store(0, std::memory_order_relaxed);
+  over_limit_since_ns_.store(0, std::memory_order_relaxed);
 }
 
 void Statistics::CountError(std::string_view code) {
@@ -226,6 +228,23 @@ Statistics::Rates Statistics::RatesNow() const {
   return {.commands = rate(first.totals.commands, last.totals.commands),
           .input_bytes = rate(first.totals.input_bytes, last.totals.input_bytes),
           .output_bytes = rate(first.totals.output_bytes, last.totals.output_bytes)};
+}
+
+void Statistics::NoteOverLimit(bool over, int64_t monotonic_ns) {
+  int64_t since = over_limit_since_ns_.load(std::memory_order_relaxed);
+  if (over == (since != 0)) return;
+  const int64_t now = over ? std::max<int64_t>(monotonic_ns, 1) : 0;
+  // Whoever ends it counts it.
+  if (over_limit_since_ns_.compare_exchange_strong(since, now, std::memory_order_relaxed) && !over)
+    over_limit_ns_.fetch_add(monotonic_ns - since, std::memory_order_relaxed);
+}
+
+Statistics::OverLimit Statistics::OverLimitAt(int64_t monotonic_ns) const {
+  constexpr int64_t kNsPerMs = 1'000'000;
+  const int64_t since = over_limit_since_ns_.load(std::memory_order_relaxed);
+  const int64_t current = since == 0 ? 0 : std::max<int64_t>(monotonic_ns - since, 0);
+  const int64_t before = over_limit_ns_.load(std::memory_order_relaxed);
+  return {.total_ms = (before + current) / kNsPerMs, .current_ms = current / kNsPerMs};
 }
 
 uint64_t Statistics::NoteMemory(uint64_t bytes) {

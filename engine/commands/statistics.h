@@ -122,6 +122,14 @@ class Statistics {
   };
   Rates RatesNow() const;
 
+  // Time spent over the memory limit: tells whether it is over now.
+  void NoteOverLimit(bool over, int64_t monotonic_ns);
+  struct OverLimit {
+    int64_t total_ms = 0;
+    int64_t current_ms = 0;
+  };
+  OverLimit OverLimitAt(int64_t monotonic_ns) const;
+
   // used_memory_peak. Returns the peak.
   uint64_t NoteMemory(uint64_t bytes);
 
@@ -155,6 +163,8 @@ class Statistics {
   };
   std::deque<RateSample> rate_samples_;
   std::atomic<uint64_t> peak_bytes_{0};
+  std::atomic<int64_t> over_limit_since_ns_{0};  // 0: it is not
+  std::atomic<int64_t> over_limit_ns_{0};        // of the times before
 };
 
 }  // namespace holdfast::commands

@@ -52,6 +52,7 @@ enum class ConfigRule : uint8_t {
   kHostname,
   kClampHz,
   kClampBacklog,
+  kOfMachine,     // a percentage is of the machine's memory
   kNotSupported,  // must stay empty: access rules that would not be applied
 };
 
@@ -223,7 +224,7 @@ inline constexpr ConfigRow kRows[] = {
          "Redis: time annotations in the log; here every frame has its time"),
     Bool("aof-rewrite-incremental-fsync", "", true, kInert, "sync a rewrite piece by piece"),
     Bool("aof-disable-auto-gc", "", false, kInert, "keep log files that are no longer needed"),
-    Memory("aof-ring-size", "", 0, 0, kImmutable | kInert,
+    Memory("aof-ring-size", "", 0, 0, kImmutable,
            "bytes of log records held in memory; 0: the smaller of 64mb and maxmemory / 16"),
     // Snapshots
     List("save", "", "3600 1 300 100 60 10000", kInert, ConfigRule::kSave,
@@ -243,22 +244,25 @@ inline constexpr ConfigRow kRows[] = {
     Bool("stop-writes-on-bgsave-error", "", true, kInert, "refuse writes after a failed snapshot"),
     Int("snapshots-kept", "", 1, 10000, 1, kInert, "checkpoints that are kept for restore"),
     // Memory and the cold tier
-    Memory("maxmemory", "", 0, 0, 0, "memory budget; 0: none"),
-    Enum("maxmemory-policy", "", kMaxmemoryPolicyNames, V(MaxmemoryPolicy::kNoEviction), kInert,
+    Scalar("maxmemory", ConfigKind::kMemoryOrPercent, ConfigRule::kOfMachine, -100, LLONG_MAX, 0,
+           {}, 0, "memory budget; a percentage is of the machine's memory; 0: none"),
+    Enum("maxmemory-policy", "", kMaxmemoryPolicyNames, V(MaxmemoryPolicy::kNoEviction), 0,
          "which keys leave memory first"),
-    Int("maxmemory-samples", "", 1, INT_MAX, 5, kInert, "keys looked at to choose a victim"),
-    Int("maxmemory-eviction-tenacity", "", 0, 100, 10, kInert,
-        "how long eviction may hold up a command"),
-    Enum("eviction-action", "", kEvictionActionNames, V(EvictionAction::kSpill), kInert,
-         "what eviction does with a key: spill it to the cold tier, or drop it"),
+    Int("maxmemory-samples", "", 1, INT_MAX, 5, 0,
+        "keys looked at to choose a victim (at most 64); allkeys-s3fifo has its own number"),
+    Int("maxmemory-eviction-tenacity", "", 0, 100, 10, 0,
+        "how long eviction may hold up a command: 50 us times it up to 10, 100: as long as it "
+        "takes"),
+    Enum("eviction-action", "", kEvictionActionNames, V(EvictionAction::kDrop), 0,
+         "what eviction does with a key: drop deletes it"),
     Memory("max-disk", "", 0, 0, kInert, "budget of the cold tier; 0: none"),
     Enum("max-disk-action", "", kMaxDiskActionNames, V(MaxDiskAction::kRefuse), kInert,
          "over max-disk: refuse writes, or drop the coldest keys"),
     Int("cold-read-threads", "", 0, 256, 0, kImmutable | kInert,
         "threads that read the cold tier; 0: chosen at start"),
-    Int("lfu-log-factor", "", 0, INT_MAX, 10, kInert, "how slowly the LFU counter grows"),
-    Int("lfu-decay-time", "", 0, INT_MAX, 1, kInert,
-        "minutes after which the LFU counter is halved"),
+    Int("lfu-log-factor", "", 0, INT_MAX, 10, 0, "how slowly the LFU counter grows"),
+    Int("lfu-decay-time", "", 0, INT_MAX, 1, 0,
+        "minutes after which the LFU counter loses one; 0: never"),
     Bool("lazyfree-lazy-eviction", "", false, kInert, "free evicted values in the background"),
     Bool("lazyfree-lazy-expire", "", false, kInert, "free expired values in the background"),
     Bool("lazyfree-lazy-server-del", "", false, kInert,

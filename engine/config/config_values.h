@@ -38,6 +38,7 @@ enum class MaxmemoryPolicy : int64_t {
   kAllkeysLfu,
   kAllkeysRandom,
   kNoEviction,
+  kAllkeysS3Fifo,
 };
 inline constexpr EnumName kMaxmemoryPolicyNames[] = {
     {"volatile-lru", static_cast<int64_t>(MaxmemoryPolicy::kVolatileLru)},
@@ -47,12 +48,12 @@ inline constexpr EnumName kMaxmemoryPolicyNames[] = {
     {"allkeys-lru", static_cast<int64_t>(MaxmemoryPolicy::kAllkeysLru)},
     {"allkeys-lfu", static_cast<int64_t>(MaxmemoryPolicy::kAllkeysLfu)},
     {"allkeys-random", static_cast<int64_t>(MaxmemoryPolicy::kAllkeysRandom)},
+    {"allkeys-s3fifo", static_cast<int64_t>(MaxmemoryPolicy::kAllkeysS3Fifo)},
     {"noeviction", static_cast<int64_t>(MaxmemoryPolicy::kNoEviction)},
 };
 
-enum class EvictionAction : int64_t { kSpill, kDrop };
+enum class EvictionAction : int64_t { kDrop };
 inline constexpr EnumName kEvictionActionNames[] = {
-    {"spill", static_cast<int64_t>(EvictionAction::kSpill)},
     {"drop", static_cast<int64_t>(EvictionAction::kDrop)},
 };
 

@@ -84,7 +84,9 @@ Parsed ParseMemoryOrPercent(const ConfigRow& row, std::string_view word) {
   } else if (const auto bytes = ParseMemory(word)) {
     return MemoryInRange(row, *bytes);
   }
-  return Refuse("argument must be a memory or percent value");
+  // Redis's maxmemory knows no percentages: its words for what is neither are the shorter ones.
+  return Refuse(row.rule == ConfigRule::kOfMachine ? "argument must be a memory value"
+                                                   : "argument must be a memory or percent value");
 }
 
 std::string NamesOf(const ConfigRow& row) {

@@ -10,11 +10,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
-#include "engine/keyspace/access_age.h"
 #include "engine/keyspace/change_log.h"
 #include "engine/keyspace/keyspace.h"
+#include "eviction/access_rule.h"
+#include "holdfast/random.h"
 #include "memtable/entry.h"
 
 namespace holdfast::keyspace {
@@ -23,13 +25,21 @@ struct AccessOptions {
   UnixMs now_ms = 0;
   ChangeLog* log = nullptr;  // null: nothing is recorded
   bool replaying = false;    // nothing expires
-  bool touch = true;         // reads renew the eviction state (CLIENT NO-TOUCH turns it off)
+  bool touch = true;         // accesses renew the eviction state (CLIENT NO-TOUCH turns it off)
+  // How they do; null: by the clock. The randomness is for nothing else, so that what a command
+  // draws for its own picks is the same under every policy.
+  const eviction::AccessRule* rule = nullptr;
+  SeededRandom* random = nullptr;
 };
 
 class KeyAccess {
  public:
   KeyAccess(Keyspace& keyspace, const AccessOptions& options)
-      : keyspace_(keyspace), options_(options), access_stamp_(AccessStamp(options.now_ms)) {}
+      : keyspace_(keyspace),
+        options_(options),
+        rule_(options.rule != nullptr
+                  ? *options.rule
+                  : eviction::AccessRule::At(options.now_ms, eviction::StateUse::kClock, {})) {}
 
   // Null if absent or expired. Counts a hit or a miss.
   memtable::Entry* Read(const KeyHandle& key);
@@ -57,6 +67,23 @@ class KeyAccess {
   void Erase(const KeyHandle& key, memtable::Entry* existing);
   // Deletes an expired key and records its DEL alone; counts it. (The expire cycle's step too.)
   void EraseExpired(const KeyHandle& key, memtable::Entry* existing);
+  // Deletes a key for its memory, records its DEL alone and counts it; watchers are told, as its
+  // value is gone.
+  void EraseEvicted(const KeyHandle& key, memtable::Entry* existing);
+
+  // ---- what the eviction state says, if it is kept in that form
+  std::optional<int64_t> IdleSeconds(const memtable::Entry& entry) const;
+  std::optional<int64_t> Frequency(const memtable::Entry& entry) const;
+  // An access (TOUCH: also for clients with CLIENT NO-TOUCH).
+  void Touch(memtable::Entry& entry) {
+    rule_.Touch(entry, options_.random != nullptr ? *options_.random : random_);
+  }
+  // RESTORE: as if it had last been accessed so long ago, so often. Nothing, if the state is kept
+  // in another form.
+  void SetIdleSeconds(memtable::Entry& entry, int64_t seconds) const;
+  void SetFrequency(memtable::Entry& entry, uint8_t frequency) const;
+  // RENAME, MOVE: the value moved to another key.
+  void MoveState(uint32_t state, memtable::Entry& to) const;
 
   // Changes of keys so far; a command that made none is not logged.
   uint64_t changes() const { return changes_; }
@@ -68,20 +95,20 @@ class KeyAccess {
  private:
   memtable::Entry* FindLive(const KeyHandle& key);
   memtable::Table& Prepare(const KeyHandle& key, memtable::Entry* existing);
-  memtable::Entry* Changed(const KeyHandle& key, memtable::Entry* entry);
+  memtable::Entry* Changed(const KeyHandle& key, memtable::Entry* entry, bool created);
+  void CountBytes(const KeyHandle& key) {
+    key.shard->memory.Add(key.shard->table(key.database)->TakeGrowth(), keyspace_.budget());
+  }
   static memtable::Entry* Count(const KeyHandle& key, memtable::Entry* found) {
     ShardCounters& counters = key.shard->counters;
     ++(found != nullptr ? counters.hits : counters.misses);
     return found;
   }
-  // Written only if it differs: a read need not dirty the entry's cache line twice in a second.
-  void Touch(memtable::Entry& entry) const {
-    if (entry.eviction_state() != access_stamp_) entry.set_eviction_state(access_stamp_);
-  }
 
   Keyspace& keyspace_;
   AccessOptions options_;
-  uint32_t access_stamp_;
+  eviction::AccessRule rule_;
+  SeededRandom random_{0};
   uint64_t changes_ = 0;
 };
 

@@ -12,6 +12,7 @@ namespace holdfast::keyspace {
 Keyspace::Keyspace(const KeyspaceOptions& options)
     : options_(options),
       slot_shift_(memtable::kSlotBits - static_cast<uint32_t>(std::countr_zero(options.shards))),
+      budget_(options.shards),
       shards_(std::make_unique<Shard[]>(options.shards)) {
   HF_CHECK(std::has_single_bit(options.shards) && options.shards <= memtable::kSlotCount);
   HF_CHECK(options.databases > 0);
@@ -42,6 +43,7 @@ memtable::Table& Keyspace::TableFor(Shard& shard, int database) {
     table = new memtable::Table(
         {.shared_order_bits = memtable::kSlotBits - slot_shift_, .reclaimer = &reclaimer_});
     shard.tables[static_cast<size_t>(database)].store(table, std::memory_order_release);
+    shard.used_databases = std::max(shard.used_databases, database + 1);
   }
   return *table;
 }
@@ -85,6 +87,7 @@ ShardCounters Keyspace::Counters(LockedShards& locks) {
       sum.hits += locked.counters.hits;
       sum.misses += locked.counters.misses;
       sum.expired += locked.counters.expired;
+      sum.evicted += locked.counters.evicted;
     });
   }
   return sum;
@@ -108,6 +111,13 @@ uint64_t Keyspace::AllocatedBytes(LockedShards& locks) {
   return sum;
 }
 
+uint64_t Keyspace::PolicyBytes(LockedShards& locks) {
+  uint64_t sum = 0;
+  for (Shard& shard : shards())
+    locks.With(shard, [&](const Shard& locked) { sum += locked.queues.allocated_bytes(); });
+  return sum;
+}
+
 bool Keyspace::Contains(const Shard& shard, int database, std::string_view key) const {
   const memtable::Table* table = shard.table(database);
   return table != nullptr && table->Find(memtable::MakeKeyRef(options_.seed, key)) != nullptr;
@@ -124,7 +134,13 @@ uint64_t Keyspace::Flush(LockedShards& gate, int database, bool lazily) {
         database, [&](std::string_view key) { return Contains(shard, database, key); });
     removed += table->size();
     shard.tables[static_cast<size_t>(database)].store(nullptr, std::memory_order_release);
-    reclaimer_.Retire([table] { delete table; });
+    // Counted until it is freed.
+    shard.memory.Add(table->TakeGrowth(), budget_);
+    reclaimer_.Retire([table, this] {
+      const auto bytes = static_cast<int64_t>(table->allocated_bytes());
+      delete table;
+      budget_.Add(-bytes);
+    });
   }
   if (!lazily) reclaimer_.Collect();
   return removed;
@@ -145,6 +161,7 @@ void Keyspace::Swap(LockedShards& gate, int first, int second) {
     memtable::Table* moved = a.load(std::memory_order_relaxed);
     a.store(b.load(std::memory_order_relaxed), std::memory_order_release);
     b.store(moved, std::memory_order_release);
+    shard.used_databases = std::max({shard.used_databases, first + 1, second + 1});
     if (shard.walk != nullptr) walk = shard.walk;
   }
   if (walk != nullptr) walk->Swapped(first, second);

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "engine/keyspace/shard.h"
+#include "eviction/memory_budget.h"
 #include "memtable/reclaimer.h"
 #include "memtable/table.h"
 
@@ -44,6 +45,7 @@ class Keyspace {
   const memtable::HashSeed& seed() const { return options_.seed; }
   std::span<Shard> shards() { return {shards_.get(), options_.shards}; }
   memtable::Reclaimer& reclaimer() { return reclaimer_; }
+  eviction::MemoryBudget& budget() { return budget_; }
 
   Shard& ShardOf(uint16_t slot) { return shards_[slot >> slot_shift_]; }
   KeyHandle Handle(int database, std::string_view name) {
@@ -72,7 +74,8 @@ class Keyspace {
   int64_t AverageTtlMs(LockedShards& locks, int database, UnixMs now_ms);
   ShardCounters Counters(LockedShards& locks);
   void ResetCounters(LockedShards& locks);
-  uint64_t AllocatedBytes(LockedShards& locks);
+  uint64_t AllocatedBytes(LockedShards& locks);  // of keys and tables
+  uint64_t PolicyBytes(LockedShards& locks);     // of what eviction remembers
 
   // The gate is held. Marks watchers. The old tables are freed later if `lazily`, else at once.
   // Returns the number of keys removed.
@@ -85,6 +88,7 @@ class Keyspace {
 
   KeyspaceOptions options_;
   uint32_t slot_shift_;
+  eviction::MemoryBudget budget_;
   memtable::Reclaimer reclaimer_;
   std::unique_ptr<Shard[]> shards_;
 };

@@ -12,6 +12,8 @@
 
 #include "engine/keyspace/shard_lock.h"
 #include "engine/keyspace/watch_table.h"
+#include "eviction/memory_budget.h"
+#include "eviction/shard_queues.h"
 #include "memtable/table.h"
 
 namespace holdfast::keyspace {
@@ -22,6 +24,7 @@ struct ShardCounters {
   uint64_t hits = 0;
   uint64_t misses = 0;
   uint64_t expired = 0;
+  uint64_t evicted = 0;
 };
 
 struct alignas(64) Shard {
@@ -33,7 +36,10 @@ struct alignas(64) Shard {
   // leave before the log has it.
   uint64_t log_position = 0;
   std::unique_ptr<std::atomic<memtable::Table*>[]> tables;  // by database; null until used
+  int used_databases = 0;  // databases from this one on never had a key
   ShardCounters counters;
+  eviction::ShardQueues queues;
+  eviction::BudgetShare memory;  // of the tables and the queues
   WatchTable watchers;
   // Keys that readers found expired; the expire cycle deletes them. Bounded.
   struct ExpiredHint {
@@ -44,6 +50,11 @@ struct alignas(64) Shard {
 
   memtable::Table* table(int database) const {
     return tables[static_cast<size_t>(database)].load(std::memory_order_relaxed);
+  }
+  size_t keys() const {
+    size_t sum = 0;
+    for (int i = 0; i < used_databases; ++i) sum += table(i) != nullptr ? table(i)->size() : 0;
+    return sum;
   }
 };
 

@@ -1,5 +1,6 @@
 // WATCH: which clients want to know that a key changed. One table per shard, under its lock. Keys
-// are marked by each logged change and by FLUSH and SWAPDB; spill, load and eviction never mark.
+// are marked by each logged change, an eviction's among them, and by FLUSH and SWAPDB; spilling and
+// loading never mark.
 #pragma once
 
 #include <atomic>

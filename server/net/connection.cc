@@ -26,7 +26,10 @@ Connection::Connection(IoThread& thread, int fd, ConnectionAddresses addresses)
   session_.connection = this;
 }
 
-Connection::~Connection() { ::close(fd_); }
+Connection::~Connection() {
+  thread_.CountBuffers(-static_cast<int64_t>(counted_bytes_));
+  ::close(fd_);
+}
 
 void Connection::Grow(size_t room) {
   if (input_.size() - input_size_ >= room) return;
@@ -149,6 +152,11 @@ void Connection::PublishSizes() {
   output_bytes_.store(output_.UnsentBytes(), std::memory_order_relaxed);
   query_bytes_.store(input_size_ - parsed_, std::memory_order_relaxed);
   query_free_bytes_.store(input_.size() - input_size_, std::memory_order_relaxed);
+  const uint64_t bytes = sizeof(Connection) + output_.UnsentBytes() + input_.size() +
+                         session_.shared.queued_bytes.load(std::memory_order_relaxed);
+  if (bytes == counted_bytes_) return;
+  thread_.CountBuffers(static_cast<int64_t>(bytes - counted_bytes_));
+  counted_bytes_ = bytes;
 }
 
 }  // namespace holdfast::server

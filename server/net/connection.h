@@ -105,6 +105,7 @@ class Connection final : public commands::ClientConnection {
   void Grow(size_t room);
   ssize_t SendOnce();
   void PublishSizes();
+  uint64_t counted_bytes_ = 0;  // of buffers, as last told to the thread
 
   IoThread& thread_;
   const int fd_;

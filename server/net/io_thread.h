@@ -61,6 +61,8 @@ class IoThread final : private aof::WatermarkListener {
     executor_->statistics().writes.Add(1);
     executor_->statistics().net_output_bytes.Add(bytes);
   }
+  // By how much the buffers of a connection grew.
+  void CountBuffers(int64_t bytes) { executor_->CountBytes(bytes); }
 
  private:
   static constexpr size_t kBatch = Executor::kMaxBatch;

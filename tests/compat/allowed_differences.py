@@ -68,6 +68,9 @@ RULES = [
     Rule(b"BGREWRITEAOF", b"", "same_type", "times: a rewrite may still be running"),
 ]
 
+# Of ours alone, in the lists of names that errors about CONFIG SET show.
+OUR_NAMES = b"allkeys-s3fifo, "
+
 CLIENT_FIELDS = (b"name", b"flags", b"db", b"sub", b"psub", b"ssub", b"multi", b"cmd", b"user",
                  b"redir", b"resp")
 

@@ -10,7 +10,7 @@ from server_process import REPOSITORY
 
 HARNESSES = ["compat/differential_test.py", "compat/clients_test.py",
              "compat/log_loads_in_redis_test.py", "compat/rdb_import_test.py",
-             "compat/loading_test.py",
+             "compat/loading_test.py", "compat/eviction_test.py",
              "compat/info_names_test.py", "crash/kill9_test.py", "crash/torn_group_test.py",
              "crash/damaged_log_test.py", "crash/hostile_clients_test.py", "crash/many_clients_test.py"]
 

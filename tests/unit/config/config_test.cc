@@ -70,7 +70,7 @@ TEST(Config, HoldfastsOwnDefaults) {
   EXPECT_TRUE(config.Bool("appendonly"));
   EXPECT_EQ(config.Enum<AppendFsync>("appendfsync"), AppendFsync::kEverysec);
   EXPECT_EQ(config.Integer("io-threads"), 0);
-  EXPECT_EQ(config.Enum<EvictionAction>("eviction-action"), EvictionAction::kSpill);
+  EXPECT_EQ(config.Enum<EvictionAction>("eviction-action"), EvictionAction::kDrop);
   EXPECT_THAT(config.Words("bind"), ElementsAre("127.0.0.1", "-::1"));
   EXPECT_TRUE(config.InertSettings().empty());
 }
@@ -120,7 +120,7 @@ TEST(Config, Memory) {
     EXPECT_EQ(SetText(config, {{"maxmemory", text}}), "OK") << text;
     EXPECT_EQ(Get(config, "maxmemory"), shown);
   }
-  for (const char* bad : {"1 kb", "+5", "-5", "5%", "1.5gb", "0x10", " 5", "1tb"}) {
+  for (const char* bad : {"1 kb", "+5", "-5", "1.5gb", "0x10", " 5", "1tb"}) {
     EXPECT_EQ(SetText(config, {{"maxmemory", bad}}),
               Failed("maxmemory", "argument must be a memory value"));
   }
@@ -132,6 +132,11 @@ TEST(Config, Memory) {
   }
   EXPECT_EQ(SetText(config, {{"repl-backlog-size", "1"}}), "OK");
   EXPECT_EQ(Get(config, "repl-backlog-size"), "16384");
+  EXPECT_EQ(SetText(config, {{"maxmemory", "40%"}}), "OK");  // of the machine
+  EXPECT_EQ(Get(config, "maxmemory"), "40%");
+  EXPECT_EQ(config.Integer("maxmemory"), -40);
+  EXPECT_EQ(SetText(config, {{"maxmemory", "101%"}}),
+            Failed("maxmemory", "percentage argument must be less or equal to 100"));
   EXPECT_EQ(SetText(config, {{"maxmemory-clients", "5%"}}), "OK");
   EXPECT_EQ(Get(config, "maxmemory-clients"), "5%");
   EXPECT_EQ(config.Integer("maxmemory-clients"), -5);

@@ -11,10 +11,9 @@
 namespace holdfast::engine_test {
 namespace {
 
-// The bound on memory is for the log's ring, a sixteenth of it: as much is filled ahead on the disk
-// of every store that is opened.
+// A small ring for the log: as much is filled ahead on the disk of every store that is opened.
 const std::pair<std::string, std::string> kCommonSettings[] = {
-    {"enable-debug-command", "yes"}, {"databases", "4"}, {"maxmemory", "16mb"}};
+    {"enable-debug-command", "yes"}, {"databases", "4"}, {"aof-ring-size", "1mb"}};
 constexpr uint64_t kDatabases = 4;
 
 Command OneCommand(SeededRandom& random, const CommandMix& mix) {

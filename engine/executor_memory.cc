@@ -1,0 +1,147 @@
+// The memory budget: what a command must see to before it takes locks, and eviction.
+#include <algorithm>
+
+#include "aof/log_writer.h"
+#include "engine/commands/clients.h"
+#include "engine/eviction_cycle.h"
+#include "engine/executor.h"
+#include "engine/keyspace/eviction_action.h"
+#include "engine/store.h"
+#include "eviction/victim.h"
+#include "holdfast/check.h"
+
+namespace holdfast {
+
+using commands::CommandEntry;
+using commands::Session;
+using keyspace::KeyAccess;
+using keyspace::KeyHandle;
+using keyspace::LockedShards;
+
+namespace {
+
+constexpr int kKeysPerLook = 16;  // between two looks at the clock, as in Redis
+// So many tries in a row that found no victim: keys with a TTL are rare, or there are none.
+constexpr int kFruitless = 16;
+
+// Redis's rule: inside MULTI everything but what ends it is refused, as queues grow without bound.
+bool EndsTransaction(const CommandEntry& entry) {
+  return entry.spec->locking == commands::Locking::kExec || entry.spec->name == "discard" ||
+         entry.spec->name == "quit" || entry.spec->name == "reset";
+}
+
+// What the command brings along stays in memory, if it is a write.
+uint64_t IncomingBytes(std::span<const std::string_view> args) {
+  uint64_t bytes = 0;
+  for (const std::string_view arg : args) bytes += arg.size();
+  return bytes;
+}
+
+}  // namespace
+
+void Executor::TakeEvictionRules() {
+  rules_generation_ = store_.eviction_rules().generation();
+  rules_ = store_.eviction_rules().Get();
+}
+
+Executor::Admission Executor::AdmitMemory(const Session& session, const PreparedCommand& command) {
+  if (!budget_.limited() || loading_) [[likely]]
+    return Admission::kGranted;
+  const CommandEntry& entry = *command.entry;
+  const bool grows = HasNow(session, entry, commands::kDenyOom);
+  if (!grows && !(session.transaction.open && !EndsTransaction(entry))) return Admission::kGranted;
+  // A value that could never fit beside others must not drive them all out.
+  uint64_t incoming = std::min(IncomingBytes(command.args), budget_.limit() / 8);
+  // Values that only the log may still hold: a sixteenth of the limit is the log's bound.
+  if (const aof::LogWriter* log = store_.log_writer())
+    incoming += std::min(log->referenced_bytes(), budget_.limit() / 16);
+  if (!budget_.AboveHigh(incoming)) [[likely]]
+    return Admission::kGranted;
+  const bool evicts = rules_.policy.rank != eviction::Rank::kNone;
+  if (evicts) store_.eviction_cycle().Wake();
+  if (!budget_.AboveLimit(incoming)) return Admission::kGranted;
+  EvictionEnd end = EvictionEnd::kNothingLeft;
+  if (evicts) end = EvictTo(budget_.limit() - incoming, rules_.slice_ns);
+  const bool over = budget_.AboveLimit(0);
+  store_.statistics().NoteOverLimit(over, store_.clock().MonotonicNs());
+  if (!over) return Admission::kGranted;
+  if (end == EvictionEnd::kNothingLeft) return Admission::kRefused;
+  // Bounded steps, but not without end: writers that are faster than eviction wait for it.
+  return end == EvictionEnd::kTimeIsUp && budget_.FarAboveLimit() ? Admission::kLater
+                                                                  : Admission::kGranted;
+}
+
+// An ordinary writer: what the log cannot take must not be deleted.
+bool Executor::MayEvict() const {
+  return !loading_ && store_.LogAdmits() && !store_.WritesRefused(true) &&
+         store_.clients().PausedAt(now_ms_) == commands::PauseMode::kNone;
+}
+
+Executor::EvictionEnd Executor::EvictTo(uint64_t target_bytes, int64_t slice_ns) {
+  if (!MayEvict()) return EvictionEnd::kHeld;
+  const int64_t started_ns = store_.clock().MonotonicNs();
+  EvictionEnd end = EvictionEnd::kReached;
+  int fruitless = 0;
+  for (int tried = 1; budget_.used() > target_bytes; ++tried) {
+    const keyspace::ShardPicker::Place place =
+        picker_.Pick(rules_.policy.expiring_only, eviction_random_);
+    if (place.shard == nullptr) {
+      end = EvictionEnd::kNothingLeft;
+      break;
+    }
+    fruitless = EvictFrom(*place.shard, place.database) ? 0 : fruitless + 1;
+    if (fruitless == kFruitless) {
+      picker_.Forget();  // the keys are elsewhere by now, or gone
+      fruitless = 0;
+    }
+    if (tried % kKeysPerLook != 0) continue;
+    if (!MayEvict()) {
+      end = EvictionEnd::kHeld;
+      break;
+    }
+    if (slice_ns >= 0 && store_.clock().MonotonicNs() - started_ns >= slice_ns) {
+      end = EvictionEnd::kTimeIsUp;
+      break;
+    }
+  }
+  const int64_t elapsed_ms = (store_.clock().MonotonicNs() - started_ns) / 1'000'000;
+  const int64_t threshold_ms = store_.config().Integer("latency-monitor-threshold");
+  if (threshold_ms > 0 && elapsed_ms >= threshold_ms)
+    store_.statistics().LatencyAdd("eviction-cycle", now_ms_, elapsed_ms);
+  return end;
+}
+
+bool Executor::EvictFrom(keyspace::Shard& shard, int database) {
+  LockedShards locks(store_.keyspace());
+  locks.LockOne(shard);
+  const memtable::Table* table = shard.table(database);
+  if (table == nullptr) return false;
+  memtable::Entry* victim =
+      eviction::ChooseVictim(*table, {rules_.policy, rules_.tuning, access_rule_}, shard.keys(),
+                             shard.queues, eviction_random_);
+  if (victim == nullptr) return false;
+  KeyAccess access(
+      store_.keyspace(),
+      {.now_ms = now_ms_, .log = Log(), .rule = &access_rule_, .random = &eviction_random_});
+  const KeyHandle key = store_.keyspace().Handle(database, victim->key());
+  HF_CHECK(key.shard == &shard);
+  store_.eviction_action().Evict(access, key, victim);
+  Commit(locks);
+  return true;
+}
+
+// A slice of RestateEntries: `at_least` entries of one table from `start` on.
+memtable::KeyOrder Executor::Restate(keyspace::Shard& shard, int database, memtable::KeyOrder start,
+                                     size_t at_least) {
+  LockedShards locks(store_.keyspace());
+  locks.LockOne(shard);
+  const memtable::Table* table = shard.table(database);
+  if (table == nullptr) return memtable::kOrderEnd;
+  return table->Scan(start, at_least, [&](memtable::Entry& entry) {
+    entry.set_eviction_state(access_rule_.use == eviction::StateUse::kQueueBits
+                                 ? shard.queues.EnterMain()
+                                 : access_rule_.NewState());
+  });
+}
+
+}  // namespace holdfast

@@ -57,6 +57,10 @@ void PutEverywhere(sim::SimulatedFileSystem& disk, std::string_view bytes) {
   disk.SetContents("/two/a.manifest", kManifest);
   disk.SetContents("/two/b.manifest", bytes);
   disk.SetContents("/none/a.aof.1.incr.aof", bytes);
+  for (const char* name : {"a.aof.1.base.aof", "a.aof.2.base.aof", "a.aof.1.incr.aof",
+                           "a.aof.2.incr.aof", "a.aof.3.incr.aof", "a.aof.x.incr.aof"}) {
+    disk.SetContents("/left/" + std::string(name), bytes);
+  }
 }
 
 void CheckPlaces(sim::SimulatedFileSystem& disk) {
@@ -64,6 +68,11 @@ void CheckPlaces(sim::SimulatedFileSystem& disk) {
   HF_CHECK(LocateLog(disk, "/db", "d", "a.aof")->sources.size() == 2);
   HF_CHECK(!LocateLog(disk, "/", "none", "a.aof"));  // the manifest is missing
   HF_CHECK(RemoveTemporaryFiles(disk, "/db/d", "a.aof").has_value());
+  Manifest manifest;
+  manifest.incremental = {{"a.aof.2.incr.aof", 2, LogFileType::kIncremental, std::nullopt}};
+  HF_CHECK(NewestSequence(disk, "/left", "a.aof") == 3);
+  HF_CHECK(RemoveSupersededFiles(disk, "/left", "a.aof", manifest).has_value());
+  HF_CHECK(disk.Contents("/left/a.aof.2.incr.aof") && !disk.Contents("/left/a.aof.1.incr.aof"));
 }
 
 }  // namespace

@@ -1,0 +1,119 @@
+// The live tier: what it costs to land rows and to read them, in CPU of the whole process
+// (compactions included). 100-byte values, half of each random, keys in random order.
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "holdfast/random.h"
+#include "snapshot/live_tier.h"
+
+namespace holdfast::snapshot {
+namespace {
+
+constexpr size_t kRows = 1'000'000;
+constexpr size_t kValueBytes = 100;
+
+class Folder {
+ public:
+  Folder() {
+    std::string name = std::filesystem::temp_directory_path() / "holdfast-bench-XXXXXX";
+    path_ = ::mkdtemp(name.data());
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::string tier() const { return path_ + "/tier"; }
+
+ private:
+  std::string path_;
+};
+
+// Row `i` of a data set; `space` tells present rows from absent ones.
+struct Row {
+  Row(size_t i, SpaceId space) : name(fmt::format("key:{:012}", i)) {
+    SeededRandom random(i);
+    key = {space, random.Below(memtable::kOrderEnd), name};
+    value.assign(kValueBytes, 'v');
+    for (size_t at = 0; at < kValueBytes / 2; ++at) value[at] = static_cast<char>(random.Next());
+  }
+  std::string name;
+  std::string value;
+  ColdKey key;
+};
+
+void LandRows(LiveTier& tier, size_t from, size_t count) {
+  std::vector<Row> rows;
+  rows.reserve(count);
+  for (size_t i = from; i < from + count; ++i) {
+    Row& row = rows.emplace_back(i, 0);
+    row.key.name = row.name;
+  }
+  std::vector<ColdWrite> writes;
+  for (const Row& row : rows) {
+    writes.push_back({.key = row.key, .header = {.size = kValueBytes}, .payload = row.value});
+  }
+  if (!tier.Land(writes)) std::abort();
+}
+
+std::unique_ptr<LiveTier> OpenTier(const Folder& folder) {
+  auto opened =
+      LiveTier::Open({.directory = folder.tier(), .checkpoint = {}, .block_cache_bytes = 64 << 20});
+  if (!opened) std::abort();
+  return *std::move(opened);
+}
+
+// So many rows at a time, a million of them.
+void Land(benchmark::State& state) {
+  const auto batch = static_cast<size_t>(state.range(0));
+  for (auto _ : state) {
+    const Folder folder;
+    const auto tier = OpenTier(folder);
+    for (size_t at = 0; at < kRows; at += batch) LandRows(*tier, at, batch);
+    const LiveTierFigures figures = tier->Figures();
+    state.counters["disk_bytes_per_row"] = static_cast<double>(figures.disk_bytes) / kRows;
+    state.counters["memory_bytes_per_row"] = static_cast<double>(figures.memory_bytes) / kRows;
+    state.counters["newest_files"] = static_cast<double>(figures.newest_files);
+  }
+  state.SetItemsProcessed(static_cast<int64_t>(kRows) * state.iterations());
+}
+BENCHMARK(Land)
+    ->Arg(1'000)
+    ->Arg(10'000)
+    ->Arg(100'000)
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond)
+    ->MeasureProcessCPUTime()
+    ->UseRealTime();
+
+// range(0): keys a call; range(1): 0 present, 1 absent.
+void Read(benchmark::State& state) {
+  const Folder folder;
+  const auto tier = OpenTier(folder);
+  for (size_t at = 0; at < kRows; at += 50'000) LandRows(*tier, at, 50'000);
+  const auto keys_a_call = static_cast<size_t>(state.range(0));
+  SeededRandom random(1);
+  for (auto _ : state) {
+    state.PauseTiming();
+    std::vector<Row> rows;
+    rows.reserve(keys_a_call);
+    std::vector<ColdKey> keys;
+    for (size_t i = 0; i < keys_a_call; ++i) {
+      Row& row = rows.emplace_back(random.Below(kRows), static_cast<SpaceId>(state.range(1)));
+      row.key.name = row.name;
+      keys.push_back(row.key);
+    }
+    state.ResumeTiming();
+    const auto read = tier->Read(keys, ReadDepth::kValue);
+    if (!read || (*read)[0].has_value() != (state.range(1) == 0)) std::abort();
+  }
+  state.SetItemsProcessed(static_cast<int64_t>(keys_a_call) * state.iterations());
+}
+BENCHMARK(Read)->ArgsProduct({{1, 16}, {0, 1}})->Unit(benchmark::kMicrosecond);
+
+}  // namespace
+}  // namespace holdfast::snapshot
+
+BENCHMARK_MAIN();

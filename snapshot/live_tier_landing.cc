@@ -80,7 +80,8 @@ class LiveTier::Landing {
   Status WriteFile(Family family) {
     Pending& pending = pending_[family];
     HF_CHECK(pending.path.empty() && !pending.Empty());
-    std::ranges::stable_sort(pending.changes, {}, &Change::key);
+    std::stable_sort(pending.changes.begin(), pending.changes.end(),
+                     [](const Change& a, const Change& b) { return a.key < b.key; });
     pending.path =
         fmt::format("{}/landing-{}", database_.directory, database_.next_file.fetch_add(1));
     rocksdb::SstFileWriter file(rocksdb::EnvOptions(), database_.options, database_.family(family),

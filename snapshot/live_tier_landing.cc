@@ -26,14 +26,14 @@ class LiveTier::Landing {
 
   // Of several changes of a key the last counts.
   void Put(Family family, std::string key, std::string value) {
-    pending_[family].changes.push_back({std::move(key), std::move(value), {}, false});
+    Add(family, {.key = std::move(key), .value = std::move(value)});
   }
   // `value` stays where it is until the landing is over.
   void PutView(Family family, std::string key, std::string_view value) {
-    pending_[family].changes.push_back({std::move(key), {}, value, false});
+    Add(family, {.key = std::move(key), .view = value});
   }
   void Erase(Family family, std::string key) {
-    pending_[family].changes.push_back({std::move(key), {}, {}, true});
+    Add(family, {.key = std::move(key), .erase = true});
   }
   // Nothing else of this landing may lie in the range.
   void EraseRange(Family family, std::string from, std::string end) {
@@ -66,9 +66,10 @@ class LiveTier::Landing {
  private:
   struct Change {
     std::string key;
-    std::string value;
-    std::string_view view;
-    bool erase;
+    std::string value = {};
+    std::string_view view = {};
+    bool erase = false;
+    size_t number = 0;  // in the order of time
   };
   struct Pending {
     std::vector<Change> changes;
@@ -77,11 +78,18 @@ class LiveTier::Landing {
     bool Empty() const { return changes.empty() && ranges.empty(); }
   };
 
+  void Add(Family family, Change change) {
+    std::vector<Change>& changes = pending_[family].changes;
+    change.number = changes.size();
+    changes.push_back(std::move(change));
+  }
+
   Status WriteFile(Family family) {
     Pending& pending = pending_[family];
     HF_CHECK(pending.path.empty() && !pending.Empty());
-    std::stable_sort(pending.changes.begin(), pending.changes.end(),
-                     [](const Change& a, const Change& b) { return a.key < b.key; });
+    std::ranges::sort(pending.changes, {}, [](const Change& change) {
+      return std::pair<std::string_view, size_t>(change.key, change.number);
+    });
     pending.path =
         fmt::format("{}/landing-{}", database_.directory, database_.next_file.fetch_add(1));
     rocksdb::SstFileWriter file(rocksdb::EnvOptions(), database_.options, database_.family(family),

@@ -7,53 +7,12 @@
 #include <thread>
 #include <vector>
 
-#include "tests/unit/engine/engine_fixture.h"
+#include "tests/unit/engine/log_switch.h"
 
 namespace holdfast::engine_test {
 namespace {
 
-using sim::PowerCut;
 using sim::SimulatedFileSystem;
-
-const Settings kNoLog{{"appendonly", "no"}};
-// A small ring, so that little of the disk is filled ahead: these tests look at every operation.
-const std::pair<std::string, std::string> kLittleMemory{"maxmemory", "64mb"};
-
-std::string Set(DbSession& session, std::string_view value) {
-  return Execute(session, fmt::format("CONFIG SET appendonly {}", value));
-}
-
-// The log is on and holds the data set: by one reply, as the figures belong together.
-bool Complete(DbSession& session) {
-  const std::string info = Execute(session, "INFO persistence");
-  return info.contains("aof_enabled:1\r\n") && info.contains("aof_rewrite_in_progress:0\r\n") &&
-         info.contains("aof_rewrite_scheduled:0\r\n");
-}
-
-bool TurnOn(DbSession& session) {
-  return Set(session, "yes") == "OK" && Eventually([&] { return Complete(session); });
-}
-
-bool TurnOff(Db& db, DbSession& session) {
-  return Set(session, "no") == "OK" &&
-         Eventually([&] { return db.store().active_log() == nullptr; });
-}
-
-// As after kill -9 at an operation, or now.
-std::unique_ptr<SimulatedFileSystem> Killed(const SimulatedFileSystem& disk) {
-  return disk.AfterPowerCut({.operation = disk.operations(), .data = PowerCut::Data::kKeepAll});
-}
-
-bool Holds(const SimulatedFileSystem& disk, std::string_view name_part) {
-  for (const std::string& path : disk.Paths()) {
-    if (path.contains(name_part)) return true;
-  }
-  return false;
-}
-
-void Fill(DbSession& session, int from, int to) {
-  for (int i = from; i < to; ++i) Execute(session, fmt::format("SET key:{} {}", i, i * 7));
-}
 
 TEST(LogSwitch, OffLeavesTheLogAsACleanStopDoes) {
   SimulatedFileSystem disk;
@@ -175,72 +134,6 @@ TEST(LogSwitch, ClosedAtOnceItIsComplete) {
     EXPECT_EQ(StateOf(*MustOpen(disk)), live) << late;
   }
 }
-
-// Whatever the moment of the kill: what the old log held, or everything.
-struct CutCase {
-  bool fresh;  // nothing lies in the directory
-  bool late;
-  PowerCut::Data data;
-};
-class LogSwitchCut : public testing::TestWithParam<CutCase> {};
-
-TEST_P(LogSwitchCut, GivesTheOldLogOrTheNewOne) {
-  SimulatedFileSystem disk;
-  SimulatedFileSystem empty;
-  std::string old_state = StateOf(*MustOpen(empty, kNoLog));
-  if (!GetParam().fresh) {
-    const auto db = MustOpen(disk, {kLittleMemory, {"appendfsync", "always"}});
-    const auto session = db->NewSession();
-    Fill(*session, 0, 20);
-    old_state = StateOf(*db);
-  }
-  const auto db =
-      MustOpen(disk, GetParam().late ? Settings{kLittleMemory, {"appendonly", "no"}}
-                                     : Settings{kLittleMemory, {"appendfsync", "always"}});
-  const auto session = db->NewSession();
-  ASSERT_TRUE(GetParam().late || TurnOff(*db, *session));
-  // What is on the disk is old_state from here on.
-  const size_t from = disk.operations();
-  Execute(*session, "FLUSHALL");
-  Fill(*session, 1000, 1040);
-  ASSERT_TRUE(TurnOn(*session));
-  const std::string new_state = StateOf(*db);
-  const size_t complete = disk.operations();
-  ASSERT_GT(complete, from + 10);
-  size_t olds = 0;
-  size_t news = 0;
-  size_t kept = 0;
-  for (size_t operation = from; operation <= complete; ++operation) {
-    const auto after = disk.AfterPowerCut(
-        {.operation = operation, .data = GetParam().data, .names = PowerCut::Names::kDropUnsynced});
-    const auto opened = Db::Open(OptionsOn(*after, {kLittleMemory}));
-    ASSERT_TRUE(opened) << operation << ": " << opened.error().message;
-    const std::string state = StateOf(**opened);
-    ASSERT_TRUE(state == old_state || state == new_state) << operation;
-    (state == old_state ? olds : news) += 1;
-    ASSERT_TRUE(news == 0 || state == new_state) << operation << ": back to the old log";
-    kept += Holds(*after, ".unlisted") ? 1 : 0;
-    // What was left of the attempt is in nobody's way.
-    if (operation % 4 != 0) continue;
-    const auto again = (*opened)->NewSession();
-    Execute(*again, "SET again v");
-    ASSERT_TRUE(Rewrite(*again)) << operation;
-    ASSERT_TRUE(Rewrite(*again)) << operation;
-    Execute(*again, "SET again w");
-    ASSERT_EQ(StateOf(*MustOpen(*Killed(*after), {kLittleMemory})), StateOf(**opened)) << operation;
-  }
-  EXPECT_GT(olds, 5u);
-  EXPECT_GT(news, 0u);
-  EXPECT_GT(kept, 0u);
-}
-
-INSTANTIATE_TEST_SUITE_P(Cuts, LogSwitchCut,
-                         testing::Values(CutCase{false, true, PowerCut::Data::kKeepAll},
-                                         CutCase{false, false, PowerCut::Data::kKeepAll},
-                                         CutCase{true, true, PowerCut::Data::kKeepAll},
-                                         CutCase{false, true, PowerCut::Data::kDropUnsynced},
-                                         CutCase{false, false, PowerCut::Data::kDropUnsynced},
-                                         CutCase{true, true, PowerCut::Data::kDropUnsynced}));
 
 // Each call on the disk fails once, for good until the log is asked for again: the data set is
 // served all the time, and complete in the end.

@@ -274,6 +274,21 @@ Status CheckCuttable(const LogReader& reader) {
                    "of a damaged RDB file nothing can be kept: restore a copy instead");
 }
 
+LogStart StartAt(const LogEnd& end, const std::vector<LogSource>& sources) {
+  LogStart start{.name = {},
+                 .file_id = end.file_id,
+                 .size = end.size,
+                 .closed = end.closed,
+                 .next_frame = end.next_frame,
+                 .term = end.term,
+                 .log_bytes = end.log_bytes};
+  if (end.source) {
+    const std::string& path = sources[*end.source].path;
+    start.name = path.substr(path.rfind('/') + 1);
+  }
+  return start;
+}
+
 Result<LogEnd> CutBack(FileSystem& fs, const LogReader& reader, const LogLocation& location) {
   HF_TRY_STATUS(CheckCuttable(reader));
   return EndCutter(fs, reader, &location).Cut();

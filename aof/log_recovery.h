@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "aof/log_files.h"
 #include "aof/log_reader.h"
 #include "aof/manifest.h"
 #include "holdfast/file_system.h"
@@ -60,6 +61,9 @@ struct LogEnd {
 // <file>.torn-<offset>-<crc32c>, cuts, writes frames that nobody says were synced once more (after
 // a failed sync Linux keeps such pages readable but never writes them), syncs, removes later files.
 Result<LogEnd> CutTornEnd(FileSystem& fs, const LogReader& reader);
+
+// The same for the writer. `sources` are the ones that were read.
+LogStart StartAt(const LogEnd& end, const std::vector<LogSource>& sources);
 
 // For a person who decided so: the same at any verdict, damage and listed files included, with side
 // files <file>.cut-<offset>-<crc32c>. The manifest, if there is one, is written before files go.

@@ -223,17 +223,6 @@ void StoreLog::WarnAboutClock() {
 }
 
 Status StoreLog::OpenWriter(const aof::LogEnd& end) {
-  aof::LogStart start{.name = {},
-                      .file_id = end.file_id,
-                      .size = end.size,
-                      .closed = end.closed,
-                      .next_frame = end.next_frame,
-                      .term = end.term,
-                      .log_bytes = end.log_bytes};
-  if (end.source) {
-    const std::string& path = location_->sources[*end.source].path;
-    start.name = path.substr(path.rfind('/') + 1);
-  }
   writer_ = HF_TRY(
       aof::LogWriter::Open({.environment = {.file_system = &store_.file_system(),
                                             .clock = &store_.clock(),
@@ -243,7 +232,7 @@ Status StoreLog::OpenWriter(const aof::LogEnd& end) {
                             .policy = Policy(),
                             .ring_bytes = RingBytes(store_.config(), store_.keyspace().budget()),
                             .base_bytes = end.log_bytes},
-                           start));
+                           aof::StartAt(end, location_->sources)));
   store_.set_log_writer(writer_.get());
   return {};
 }

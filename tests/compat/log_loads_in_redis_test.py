@@ -7,53 +7,22 @@ a Redis 7 appendonlydir with an AOF base; a plain old single-file AOF; a Redis A
 transaction. (RDB bases: rdb_import_test.py.) --self-test plants a changed byte that must be found.
 """
 
-import argparse
 import glob
 import os
 import random
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
+from log_cases import (Failed, compare, copy_of, data_set, incremental_files, rewrite, run_main)
 from resp import ConnectionLost, encode
 from server_grammar import Generator
-from server_process import (REDIS_SERVER, ServerFailed, ServerProcess, add_server_argument,
-                            aof_check, is_redis, logged, server_under_test)
+from server_process import (REDIS_SERVER, ServerFailed, ServerProcess, aof_check, is_redis,
+                            logged)
 
-DATABASES = 16
 FLAGS = logged("everysec", ["--auto-aof-rewrite-percentage", "0", "--aof-use-rdb-preamble", "no"])
-
-
-class Failed(Exception):
-    """A case did not hold."""
-
-
-def data_set(server):
-    """{(database, key): (value, expiry in unix ms)} of all keys that have not expired."""
-    found = {}
-    with server.connect(timeout_s=60) as client:
-        for database in range(DATABASES):
-            client.must("SELECT", database)
-            keys = client.must("KEYS", "*")
-            replies = client.pipeline([part for key in keys
-                                       for part in (("GET", key), ("PEXPIRETIME", key))])
-            for i, key in enumerate(keys):
-                found[database, key] = replies[2 * i:2 * i + 2]
-    return found
-
-
-def compare(what, expected, found):
-    if expected == found:
-        return
-    missing = [key for key in expected if key not in found]
-    extra = [key for key in found if key not in expected]
-    other = [(key, expected[key], found[key]) for key in expected
-             if key in found and expected[key] != found[key]]
-    raise Failed("%s: %d keys expected, %d found; missing %.300r, extra %.300r, different %.500r"
-                 % (what, len(expected), len(found), missing, extra, other))
 
 
 def mixed_run(server, seed, commands):
@@ -76,23 +45,6 @@ def mixed_run(server, seed, commands):
         client.pipeline(fill)
 
 
-def rewrite(server, *command):
-    with server.connect(timeout_s=30) as client:
-        client.must(*(command or ("BGREWRITEAOF",)))
-        for _ in range(3000):
-            info = client.must("INFO", "persistence")
-            if b"aof_rewrite_in_progress:0" in info and b"aof_rewrite_scheduled:0" in info:
-                return
-            time.sleep(0.01)
-    raise Failed("%s does not end" % (command or "BGREWRITEAOF"))
-
-
-def copy_of(folder):
-    copy = tempfile.mkdtemp(prefix="holdfast-log-")
-    shutil.copytree(folder, copy, dirs_exist_ok=True)
-    return copy
-
-
 def load(binary, folder, what, extra=()):
     """The data set that `binary` loads from a copy of the folder."""
     copy = copy_of(folder)
@@ -106,10 +58,6 @@ def load(binary, folder, what, extra=()):
         raise Failed("%s: %s" % (what, failed)) from failed
     finally:
         shutil.rmtree(copy, ignore_errors=True)
-
-
-def incremental_files(folder):
-    return sorted(glob.glob(os.path.join(folder, "appendonlydir", "*.incr.aof")))
 
 
 class Cases:
@@ -291,53 +239,5 @@ class Cases:
             raise Failed("cut group: %r, then %r" % (first, second))
 
 
-def listing(folder):
-    """Names and contents of the log's files (a lock or output file beside them is no matter)."""
-    found = {}
-    for path in glob.glob(os.path.join(folder, "appendonlydir", "*")):
-        with open(path, "rb") as file:
-            found[os.path.basename(path)] = hash(file.read())
-    return found
-
-
-def run_cases(cases, only=None):
-    """Names and reasons of the failed cases."""
-    failures = []
-    for name in sorted(dir(cases)):
-        if not name.startswith("case_") or only and name[5:] not in only:
-            continue
-        started = time.monotonic()
-        try:
-            getattr(cases, name)()
-            print("%-28s ok, %.1f s" % (name[5:], time.monotonic() - started), flush=True)
-        except (Failed, ServerFailed, ConnectionLost, OSError, AssertionError) as failed:
-            print("%-28s FAILED" % name[5:], flush=True)
-            failures.append("%s: %s: %s" % (name[5:], type(failed).__name__, failed))
-    return failures
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    add_server_argument(parser)
-    parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--commands", type=int, default=8000)
-    parser.add_argument("--only", nargs="*")
-    parser.add_argument("--self-test", action="store_true")
-    arguments = parser.parse_args()
-    seed = random.SystemRandom().randrange(1 << 32) if arguments.seed is None else arguments.seed
-    print("seed %d" % seed)
-    if arguments.self_test:
-        clean = run_cases(Cases(REDIS_SERVER, seed, 2000))
-        planted = run_cases(Cases(REDIS_SERVER, seed, 2000, plant=True), ["clean_stop"])
-        passed = not clean and len(planted) == 1
-        print("self-test %s %s" % ("passed" if passed else "FAILED", clean))
-        return 0 if passed else 1
-    failures = run_cases(Cases(server_under_test(arguments), seed, arguments.commands),
-                         arguments.only)
-    for failure in failures:
-        print("PROBLEM (seed %d): %s" % (seed, failure))
-    return 1 if failures else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_main(__doc__, Cases, "commands", 8000, (2000, "clean_stop")))

@@ -9,7 +9,6 @@ value, every expiry time, DEBUG DIGEST. What ours cannot hold yet must be refuse
 touched. --self-test plants a changed value that must be found.
 """
 
-import argparse
 import contextlib
 import glob
 import os
@@ -19,11 +18,9 @@ import sys
 import tempfile
 import time
 
-from log_loads_in_redis_test import (Failed, compare, copy_of, data_set, incremental_files, listing,
-                                     rewrite)
-from resp import ConnectionLost
-from server_process import (REDIS_SERVER, ServerFailed, ServerProcess, add_server_argument,
-                            is_redis, server_under_test)
+from log_cases import (Failed, compare, copy_of, data_set, incremental_files, listing, rewrite,
+                       run_main)
+from server_process import REDIS_SERVER, ServerFailed, ServerProcess, is_redis
 
 WITHOUT_LOG = ["--save", "", "--appendonly", "no", "--enable-debug-command", "local"]
 WITH_LOG = ["--save", "", "--appendonly", "yes", "--enable-debug-command", "local",
@@ -359,43 +356,5 @@ class Cases:
         shutil.rmtree(os.path.dirname(dump))
 
 
-def run_cases(cases, only=None):
-    """Names and reasons of the failed cases."""
-    failures = []
-    for name in sorted(dir(cases)):
-        if not name.startswith("case_") or only and name[5:] not in only:
-            continue
-        started = time.monotonic()
-        try:
-            getattr(cases, name)()
-            print("%-28s ok, %.1f s" % (name[5:], time.monotonic() - started), flush=True)
-        except (Failed, ServerFailed, ConnectionLost, OSError, AssertionError) as failed:
-            print("%-28s FAILED" % name[5:], flush=True)
-            failures.append("%s: %s: %s" % (name[5:], type(failed).__name__, failed))
-    return failures
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    add_server_argument(parser)
-    parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--keys", type=int, default=3000)
-    parser.add_argument("--only", nargs="*")
-    parser.add_argument("--self-test", action="store_true")
-    arguments = parser.parse_args()
-    seed = random.SystemRandom().randrange(1 << 32) if arguments.seed is None else arguments.seed
-    print("seed %d" % seed)
-    if arguments.self_test:
-        clean = run_cases(Cases(REDIS_SERVER, seed, 500))
-        planted = run_cases(Cases(REDIS_SERVER, seed, 500, plant=True), ["found_dump_without_log"])
-        passed = not clean and len(planted) == 1
-        print("self-test %s %s" % ("passed" if passed else "FAILED", clean))
-        return 0 if passed else 1
-    failures = run_cases(Cases(server_under_test(arguments), seed, arguments.keys), arguments.only)
-    for failure in failures:
-        print("PROBLEM (seed %d): %s" % (seed, failure))
-    return 1 if failures else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_main(__doc__, Cases, "keys", 3000, (500, "found_dump_without_log")))

@@ -22,20 +22,4 @@ inline std::vector<LogSource> SourcesOn(FileSystem& disk) {
   return sources;
 }
 
-// Where the writer goes on after recovery.
-inline LogStart StartAt(const LogEnd& end, const std::vector<LogSource>& sources) {
-  LogStart start{.name = {},
-                 .file_id = end.file_id,
-                 .size = end.size,
-                 .closed = end.closed,
-                 .next_frame = end.next_frame,
-                 .term = end.term,
-                 .log_bytes = end.log_bytes};
-  if (end.source) {
-    const std::string& path = sources[*end.source].path;
-    start.name = path.substr(path.rfind('/') + 1);
-  }
-  return start;
-}
-
 }  // namespace holdfast::aof

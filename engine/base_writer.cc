@@ -56,6 +56,7 @@ void BaseWriter::CountBuffered(uint64_t added, uint64_t taken) {
 }
 
 void BaseWriter::Image(int database, const Entry& entry) {
+  if (entry.Has(memtable::kTombstone)) return;
   const std::lock_guard lock(mutex_);
   const uint64_t before = buffer_.size;
   if (buffer_.database != database) Select(database);

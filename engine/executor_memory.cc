@@ -125,9 +125,9 @@ bool Executor::EvictFrom(keyspace::Shard& shard, int database) {
       {.now_ms = now_ms_, .log = Log(), .rule = &access_rule_, .random = &eviction_random_});
   const KeyHandle key = store_.keyspace().Handle(database, victim->key());
   HF_CHECK(key.shard == &shard);
-  store_.eviction_action().Evict(access, key, victim);
+  const bool evicted = store_.eviction_action().Evict(access, key, victim);
   Commit(locks);
-  return true;
+  return evicted;
 }
 
 // A slice of RestateEntries: `at_least` entries of one table from `start` on.

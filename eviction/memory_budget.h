@@ -8,6 +8,7 @@
 // Owned by the Keyspace. Any thread; each call is a few relaxed atomics. Cannot fail.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -31,6 +32,14 @@ class MemoryBudget {
     return used > 0 ? static_cast<uint64_t>(used) : 0;
   }
 
+  // Bytes that leave memory as soon as they are safe elsewhere: eviction has seen to them.
+  void AddLeaving(int64_t bytes) { leaving_.fetch_add(bytes, std::memory_order_relaxed); }
+  uint64_t leaving() const {
+    const int64_t leaving = leaving_.load(std::memory_order_relaxed);
+    return leaving > 0 ? static_cast<uint64_t>(leaving) : 0;
+  }
+  uint64_t staying() const { return used() - std::min(used(), leaving()); }
+
   // With `more` bytes to come: background eviction should be at work (99% of the limit),
   bool AboveHigh(uint64_t more) const {
     return more + used() > high_.load(std::memory_order_relaxed);
@@ -53,6 +62,7 @@ class MemoryBudget {
   std::atomic<uint64_t> low_{kUnlimited};
   std::atomic<uint64_t> ceiling_{kUnlimited};
   std::atomic<int64_t> grain_{kUnlimitedGrain};
+  std::atomic<int64_t> leaving_{0};
   alignas(64) std::atomic<int64_t> used_{0};  // the line that holders write
 };
 

@@ -43,15 +43,19 @@ std::string_view Entry::StringBytes(Scratch& scratch) const {
       return {bytes() + ValueOffset(), value_length_};
     case ValueForm::kBlock:
       return block()->view();
-    default: {
-      char* const end = scratch.text + sizeof(scratch.text);
-      const auto written = std::to_chars(scratch.text, end, *Integer());
-      return {scratch.text, static_cast<size_t>(written.ptr - scratch.text)};
-    }
+    case ValueForm::kInteger:
+    case ValueForm::kObject:
+    case ValueForm::kElsewhere:
+      break;
   }
+  HF_CHECK(form() == ValueForm::kInteger);
+  char* const end = scratch.text + sizeof(scratch.text);
+  const auto written = std::to_chars(scratch.text, end, *Integer());
+  return {scratch.text, static_cast<size_t>(written.ptr - scratch.text)};
 }
 
 size_t Entry::StringLength() const {
+  if (form() == ValueForm::kElsewhere) return Load<uint64_t>(ValueOffset());
   Scratch scratch;
   return StringBytes(scratch).size();
 }
@@ -85,6 +89,7 @@ void EntryBuilder::PutValue(Entry* entry, const NewValue& value) {
       }
       break;
     case ValueForm::kInteger:
+    case ValueForm::kElsewhere:
       entry->Store(offset, value.integer);
       break;
     default:
@@ -98,7 +103,7 @@ Entry* EntryBuilder::Create(const KeyRef& key, const NewValue& value, UnixMs exp
   const bool expires = expiry_ms != kNoExpiry;
   Entry* entry = Allocate(long_key ? kPointerBytes : key.name.size(), expires, value.size());
   entry->word_ = key.hash >> (64 - kStoredHashBits);
-  entry->version_ = 0;
+  entry->ticket_ = 0;
   entry->flags_ = static_cast<uint8_t>((expires ? kHasExpiry : 0) | (long_key ? kLongKey : 0));
   if (expires) entry->Store(sizeof(Entry), expiry_ms);
   if (long_key) {
@@ -125,7 +130,7 @@ Entry* EntryBuilder::CopyHead(const Entry* entry, UnixMs expiry_ms, size_t value
   copy->word_ = entry->word_;
   copy->type_form_ = entry->type_form_;
   copy->flags_ = static_cast<uint8_t>((entry->flags_ & ~kHasExpiry) | (expires ? kHasExpiry : 0));
-  copy->version_ = entry->version_;
+  copy->ticket_ = 0;
   copy->key_length_ = entry->key_length_;
   copy->value_length_ = entry->value_length_;
   if (expires) copy->Store(sizeof(Entry), expiry_ms);
@@ -146,7 +151,7 @@ Entry* EntryBuilder::Replace(Entry* entry, const NewValue& value, UnixMs expiry_
       value.bytes.size() == entry->value_length_ && expires == entry->Has(kHasExpiry)) [[likely]] {
     if (expires) entry->Store(sizeof(Entry), expiry_ms);
     PutValue(entry, value);
-    entry->BumpVersion();
+    entry->ticket_ = 0;
     return entry;
   }
   const size_t before = entry->AllocatedBytes();
@@ -162,7 +167,7 @@ Entry* EntryBuilder::Replace(Entry* entry, const NewValue& value, UnixMs expiry_
     Free(entry, old_bytes);
     entry = copy;
   }
-  entry->BumpVersion();
+  entry->ticket_ = 0;
   allocated += entry->AllocatedBytes() - before;
   return entry;
 }
@@ -171,7 +176,7 @@ Entry* EntryBuilder::ReplaceExpiry(Entry* entry, UnixMs expiry_ms, size_t& alloc
   const bool expires = expiry_ms != kNoExpiry;
   if (expires == entry->Has(kHasExpiry)) {
     if (expires) entry->Store(sizeof(Entry), expiry_ms);
-    entry->BumpVersion();
+    entry->ticket_ = 0;
     return entry;
   }
   const size_t old_bytes = entry->OwnBytes();
@@ -181,7 +186,7 @@ Entry* EntryBuilder::ReplaceExpiry(Entry* entry, UnixMs expiry_ms, size_t& alloc
   std::memcpy(copy->bytes() + copy->ValueOffset(), entry->bytes() + entry->ValueOffset(),
               value_bytes);
   Free(entry, old_bytes);
-  copy->BumpVersion();
+  copy->ticket_ = 0;
   allocated += UsableSize(copy, copy->OwnBytes()) - before;
   return copy;
 }
@@ -207,7 +212,7 @@ Entry* EntryBuilder::ResizeInline(Entry* entry, size_t length, size_t& allocated
   target->type_form_ = static_cast<uint8_t>(static_cast<uint8_t>(ValueForm::kInline) << 4);
   target->value_length_ = static_cast<uint16_t>(length);
   target->Mark(kRawString, true);
-  target->BumpVersion();
+  target->ticket_ = 0;
   allocated += target->AllocatedBytes() - before;
   return target;
 }
@@ -221,7 +226,7 @@ void EntryBuilder::SetBlock(Entry* entry, CountedBlock* block, bool raw, size_t&
     entry->Store(entry->ValueOffset(), block);
   }
   entry->Mark(kRawString, raw);
-  entry->BumpVersion();
+  entry->ticket_ = 0;
 }
 
 char* EntryBuilder::InlineBytes(Entry* entry) {

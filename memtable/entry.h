@@ -27,10 +27,11 @@ enum class ValueType : uint8_t { kString = 0, kList, kSet, kSortedSet, kHash, kS
 
 // How the value lies in memory.
 enum class ValueForm : uint8_t {
-  kInteger,  // 8 bytes, two's complement
-  kInline,   // the bytes, in the entry
-  kBlock,    // pointer to a CountedBlock
-  kObject,   // pointer to a collection (types to come)
+  kInteger,    // 8 bytes, two's complement
+  kInline,     // the bytes, in the entry
+  kBlock,      // pointer to a CountedBlock
+  kObject,     // pointer to a collection (types to come)
+  kElsewhere,  // 8 bytes: its size. The value lies in the live tier alone; never in a table
 };
 
 // What became of the entry since the live tier last saw it (DESIGN section 6, R1).
@@ -60,8 +61,9 @@ class Entry {
   ValueForm form() const { return static_cast<ValueForm>(type_form_ >> 4); }
   bool Has(EntryFlag flag) const { return (flags_ & flag) != 0; }
   void Mark(EntryFlag flag, bool on);  // not kHasExpiry, kLongKey
-  uint16_t version() const { return version_; }
-  void BumpVersion() { ++version_; }
+  // Which queued write of this entry says what the entry still is; 0: none, it changed since.
+  uint16_t ticket() const { return ticket_; }
+  void set_ticket(uint16_t ticket) { ticket_ = ticket; }
   UnixMs expiry_ms() const;  // kNoExpiry if none
   bool ExpiredAt(UnixMs now) const { return Has(kHasExpiry) && expiry_ms() <= now; }
   // Bytes the allocator handed out for this entry and its blocks.
@@ -72,7 +74,7 @@ class Entry {
     char text[24];
   };
   std::string_view StringBytes(Scratch& scratch) const;
-  size_t StringLength() const;
+  size_t StringLength() const;             // also of form kElsewhere
   std::optional<int64_t> Integer() const;  // only form kInteger
   CountedBlock* block() const;             // only form kBlock, else null
 
@@ -100,7 +102,7 @@ class Entry {
   uint64_t word_;      // 40 hash bits, 24 of eviction state
   uint8_t type_form_;  // 4 bits type, 4 bits form
   uint8_t flags_;
-  uint16_t version_;
+  uint16_t ticket_;
   uint16_t key_length_;    // 0xffff: kLongKey
   uint16_t value_length_;  // inline strings
 };

@@ -25,6 +25,9 @@ struct NewValue {
   static NewValue Integer(int64_t value) {
     return {ValueForm::kInteger, false, {}, value, nullptr};
   }
+  static NewValue Elsewhere(uint64_t size, bool raw) {
+    return {ValueForm::kElsewhere, raw, {}, static_cast<int64_t>(size), nullptr};
+  }
   static NewValue Block(BlockRef block, bool raw) {
     return {ValueForm::kBlock, raw, {}, 0, block.Release()};
   }
@@ -33,11 +36,11 @@ struct NewValue {
 
 class EntryBuilder {
  public:
-  // An entry without flags other than what value and expiry imply, version 0.
+  // An entry without flags other than what value and expiry imply, ticket 0.
   static Entry* Create(const KeyRef& key, const NewValue& value, UnixMs expiry_ms);
 
   // Replaces value and expiry: in place if `entry` has the room, else in a new entry, which takes
-  // over all else; the old one is freed. Counts the version up.
+  // over all else; the old one is freed. Its ticket is void.
   static Entry* Replace(Entry* entry, const NewValue& value, UnixMs expiry_ms, size_t& allocated);
 
   // Changes the expiry alone, on the same terms.

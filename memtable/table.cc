@@ -120,9 +120,27 @@ Entry* Table::SetExpiry(const KeyRef& key, Entry* existing, UnixMs expiry_ms) {
 
 void Table::Erase(const KeyRef& key, Entry* existing) {
   HF_CHECK(existing != nullptr && size() > 0);
+  if (existing->Has(kTombstone)) {
+    HF_CHECK(tombstones_ > 0);
+    --tombstones_;
+  }
   index_.Erase(key, existing);
   entry_bytes_ -= existing->AllocatedBytes();
   EntryBuilder::Destroy(existing);
+}
+
+Entry* Table::Bury(const KeyRef& key, Entry* existing) {
+  HF_CHECK(existing == nullptr || !existing->Has(kTombstone));
+  Entry* entry = Put(key, existing, NewValue::Inline({}, false), kNoExpiry);
+  entry->Mark(kTombstone, true);
+  ++tombstones_;
+  return entry;
+}
+
+void Table::Revive(Entry* tombstone) {
+  HF_CHECK(tombstone->Has(kTombstone) && tombstones_ > 0);
+  tombstone->Mark(kTombstone, false);
+  --tombstones_;
 }
 
 Entry* Table::CopyValue(const KeyRef& key, Entry* existing, const Entry& from, UnixMs expiry_ms) {
@@ -139,6 +157,7 @@ Entry* Table::CopyValue(const KeyRef& key, Entry* existing, const Entry& from, U
 void Table::Swap(Table& other) {
   index_.Swap(other.index_);
   std::swap(entry_bytes_, other.entry_bytes_);
+  std::swap(tombstones_, other.tombstones_);
   std::swap(noted_bytes_, other.noted_bytes_);
 }
 

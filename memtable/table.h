@@ -61,8 +61,8 @@ class Table {
   Entry* Find(const KeyRef& key) const { return index_.Find(key); }
 
   // Creates or overwrites; returns the entry, whose address may have changed. Flags other than
-  // kHasExpiry and kRawString, and the eviction state, of an overwritten entry survive; the version
-  // counts up. `existing` is what Find returned (null: the key is absent). The new bytes must not
+  // kHasExpiry and kRawString, and the eviction state, of an overwritten entry survive; its ticket
+  // does not. `existing` is what Find returned (null: the key is absent). The new bytes must not
   // lie in the entry that they replace.
   Entry* SetString(const KeyRef& key, Entry* existing, const StringSpec& spec);
   Entry* SetInteger(const KeyRef& key, Entry* existing, int64_t value, UnixMs expiry_ms);
@@ -78,12 +78,19 @@ class Table {
   // kNoExpiry removes it. The entry's address may change.
   Entry* SetExpiry(const KeyRef& key, Entry* existing, UnixMs expiry_ms);
   void Erase(const KeyRef& key, Entry* existing);
+  // Puts a tombstone in the place of a key, which may be absent (null): deleted, while the live
+  // tier still has it or may get it. Returns it; it has no TTL.
+  Entry* Bury(const KeyRef& key, Entry* existing);
+  // Makes an empty string of a tombstone, which the caller gives a value next.
+  void Revive(Entry* tombstone);
   // Gives `key` the value (bytes, form, rawness) of `from`, which may lie in another table; blocks
   // are shared, not copied (and counted once for each entry). The expiry is the caller's choice.
   // `from` is not `existing`.
   Entry* CopyValue(const KeyRef& key, Entry* existing, const Entry& from, UnixMs expiry_ms);
 
-  size_t size() const { return index_.size(); }          // tombstones included
+  size_t size() const { return index_.size(); }  // tombstones included
+  size_t tombstones() const { return tombstones_; }
+  size_t live() const { return size() - tombstones_; }
   size_t expiring() const { return index_.expiring(); }  // entries with a TTL
   // Entries, blocks and the table, as the allocator handed them out.
   size_t allocated_bytes() const { return entry_bytes_ + index_.allocated_bytes(); }
@@ -126,6 +133,7 @@ class Table {
   TableOptions options_;
   Index index_;
   size_t entry_bytes_ = 0;
+  size_t tombstones_ = 0;
   size_t noted_bytes_ = 0;
 };
 

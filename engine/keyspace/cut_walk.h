@@ -48,7 +48,7 @@ class CutWalk {
       shard.walk->Save(shard, database, entry);
   }
   static bool Unsaved(const Shard& shard, const memtable::Entry& entry) {
-    return entry.Has(memtable::kEpoch) != shard.epoch;
+    return entry.Has(memtable::kDirty) && entry.Has(memtable::kEpoch) != shard.epoch;
   }
 
   // Under the gate. A database number at the cut may now name another table.

@@ -1,5 +1,5 @@
-// What becomes of a key that eviction chose. The engine is handed one; a store without a slower
-// tier drops the key.
+// What becomes of a key that eviction chose: it moves to the tier, or is dropped. The engine hands
+// the one that is configured to who evicts. Any thread, under the lock of the key's shard.
 #pragma once
 
 #include "engine/keyspace/key_access.h"
@@ -9,17 +9,22 @@ namespace holdfast::keyspace {
 class EvictionAction {
  public:
   virtual ~EvictionAction() = default;
-  // Under the lock of the key's shard, within an execution of its own; `entry` is the key's, and is
-  // gone from memory afterwards, or will be once it is safe elsewhere. Must not wait.
-  virtual void Evict(KeyAccess& access, const KeyHandle& key, memtable::Entry* entry) = 0;
+  // Within an execution of its own; `entry` is the key's. It is gone from memory afterwards, or
+  // will be once it is safe elsewhere (MemoryBudget::leaving). False: it has to stay for now. Must
+  // not wait.
+  virtual bool Evict(KeyAccess& access, const KeyHandle& key, memtable::Entry* entry) = 0;
 };
 
 // The classic cache: the key is deleted, and its deletion logged.
 class DropAction final : public EvictionAction {
  public:
-  void Evict(KeyAccess& access, const KeyHandle& key, memtable::Entry* entry) override {
-    access.EraseEvicted(key, entry);
-  }
+  bool Evict(KeyAccess& access, const KeyHandle& key, memtable::Entry* entry) override;
+};
+
+// Nobody can tell but by the time it takes: the key moves to the tier.
+class SpillAction final : public EvictionAction {
+ public:
+  bool Evict(KeyAccess& access, const KeyHandle& key, memtable::Entry* entry) override;
 };
 
 }  // namespace holdfast::keyspace

@@ -1,6 +1,8 @@
 #include "engine/keyspace/key_access.h"
 
 #include "engine/keyspace/cut_walk.h"
+#include "engine/keyspace/load.h"
+#include "engine/keyspace/shard_residency.h"
 #include "holdfast/check.h"
 
 namespace holdfast::keyspace {
@@ -12,12 +14,27 @@ namespace {
 constexpr size_t kMaxExpiredHints = 16;
 }
 
-Entry* KeyAccess::FindLive(const KeyHandle& key) {
+inline Entry* KeyAccess::Find(const KeyHandle& key) {
   HF_DCHECK(key.shard->lock.Held());
   const Table* table = key.shard->table(key.database);
-  if (table == nullptr) return nullptr;
-  Entry* entry = table->Find(key.ref);
-  if (entry == nullptr || entry->Has(memtable::kTombstone)) return nullptr;
+  Entry* entry = table != nullptr ? table->Find(key.ref) : nullptr;
+  if (entry != nullptr) [[likely]]
+    return entry->Has(memtable::kTombstone) ? nullptr : entry;
+  return key.shard->cold_keys == 0 ? nullptr : FindCold(key);
+}
+
+Entry* KeyAccess::FindCold(const KeyHandle& key) {
+  const ShardResidency& residency = *key.shard->residency;
+  if (residency.cold(key.database).keys == 0) return nullptr;
+  const auto load = residency.Find(keyspace_.space(key.database), key.ref);
+  HF_CHECK(load != nullptr);  // else nobody asked for the key before the command
+  HF_CHECK(load->state != Load::State::kReading && load->state != Load::State::kFailed);
+  return load->header.get();
+}
+
+Entry* KeyAccess::FindLive(const KeyHandle& key) {
+  Entry* entry = Find(key);
+  if (entry == nullptr) return nullptr;
   if (!entry->Has(memtable::kHasExpiry) || options_.replaying || !entry->ExpiredAt(options_.now_ms))
       [[likely]] {
     return entry;
@@ -38,12 +55,8 @@ Entry* KeyAccess::Look(const KeyHandle& key) { return Count(key, FindLive(key));
 Entry* KeyAccess::Peek(const KeyHandle& key) { return FindLive(key); }
 
 Entry* KeyAccess::ForWrite(const KeyHandle& key) {
-  HF_DCHECK(key.shard->lock.Held());
-  const Table* table = key.shard->table(key.database);
-  if (table == nullptr) return nullptr;
-  Entry* entry = table->Find(key.ref);
-  if (entry == nullptr || entry->Has(memtable::kTombstone)) return nullptr;
-  if (options_.replaying || !entry->ExpiredAt(options_.now_ms)) [[likely]]
+  Entry* entry = Find(key);
+  if (entry == nullptr || options_.replaying || !entry->ExpiredAt(options_.now_ms)) [[likely]]
     return entry;
   EraseExpired(key, entry);
   return nullptr;
@@ -51,83 +64,133 @@ Entry* KeyAccess::ForWrite(const KeyHandle& key) {
 
 Entry* KeyAccess::ReadForWrite(const KeyHandle& key) { return Count(key, ForWrite(key)); }
 
-// Every change starts here: the cut takes its image before the entry is touched.
-Table& KeyAccess::Prepare(const KeyHandle& key, Entry* existing) {
-  HF_DCHECK(key.shard->lock.Held());
-  if (existing != nullptr) CutWalk::BeforeChange(*key.shard, key.database, *existing);
-  return keyspace_.TableFor(*key.shard, key.database);
+// Every change starts here: the cut takes its image before the entry is touched, and what was cold
+// or buried comes back.
+KeyAccess::Place KeyAccess::Prepare(const KeyHandle& key, Entry* existing) {
+  Shard& shard = *key.shard;
+  HF_DCHECK(shard.lock.Held());
+  Table& table = keyspace_.TableFor(shard, key.database);
+  if (existing == nullptr) {
+    if (table.tombstones() == 0) [[likely]]
+      return {.table = table, .created = true};
+    Entry* tombstone = table.Find(key.ref);
+    if (tombstone == nullptr) return {.table = table, .created = true};
+    HF_CHECK(tombstone->Has(memtable::kTombstone));
+    CutWalk::BeforeChange(shard, key.database, *tombstone);
+    table.Revive(tombstone);
+    return {.table = table, .entry = tombstone, .created = true, .cold = true};
+  }
+  if (existing->form() == memtable::ValueForm::kElsewhere) [[unlikely]] {
+    // At the cut the tier had it, and it still has: no image.
+    keyspace_.NoLongerCold(key, existing->Has(memtable::kHasExpiry));
+    shard.residency->Find(keyspace_.space(key.database), key.ref)->Settle(Load::State::kInstalled);
+    return {.table = table, .created = true, .cold = true};
+  }
+  HF_DCHECK(!existing->Has(memtable::kTombstone));
+  CutWalk::BeforeChange(shard, key.database, *existing);
+  return {.table = table, .entry = existing, .cold = existing->Has(memtable::kCold)};
 }
 
 // ... and ends here. A new entry is born in the current epoch. A write renews the clock even for a
 // client with CLIENT NO-TOUCH, as it makes a new value; it counts as a hit for the others only.
-Entry* KeyAccess::Changed(const KeyHandle& key, Entry* entry, bool created) {
-  ++changes_;
-  CountBytes(key);
-  if (entry != nullptr) {
-    entry->Mark(memtable::kEpoch, key.shard->epoch);
-    entry->Mark(memtable::kDirty, true);
-    if (created) {
-      const bool queued = rule_.use == eviction::StateUse::kQueueBits;
-      entry->set_eviction_state(queued ? key.shard->queues.Enter(key.ref.hash) : rule_.NewState());
-    } else if (options_.touch || rule_.use == eviction::StateUse::kClock) {
-      Touch(*entry);
-    }
+Entry* KeyAccess::Changed(const KeyHandle& key, Entry* entry, const Place& place) {
+  HF_DCHECK(entry->ticket() == 0);
+  entry->Mark(memtable::kEpoch, key.shard->epoch);
+  entry->Mark(memtable::kDirty, true);
+  if (place.cold) [[unlikely]]
+    entry->Mark(memtable::kCold, true);
+  if (place.created) {
+    const bool queued = rule_.use == eviction::StateUse::kQueueBits;
+    entry->set_eviction_state(queued ? key.shard->queues.Enter(key.ref.hash) : rule_.NewState());
+  } else if (options_.touch || rule_.use == eviction::StateUse::kClock) {
+    Touch(*entry);
   }
+  CountChange(key);
+  return entry;
+}
+
+void KeyAccess::CountChange(const KeyHandle& key) {
+  ++changes_;
+  keyspace_.CountBytes(*key.shard, key.database);
   if (!key.shard->watchers.Empty()) [[unlikely]]
     key.shard->watchers.Changed(key.database, key.name());
-  return entry;
 }
 
 Entry* KeyAccess::SetString(const KeyHandle& key, Entry* existing,
                             const memtable::StringSpec& spec) {
-  return Changed(key, Prepare(key, existing).SetString(key.ref, existing, spec),
-                 existing == nullptr);
+  const Place place = Prepare(key, existing);
+  return Changed(key, place.table.SetString(key.ref, place.entry, spec), place);
 }
 
 Entry* KeyAccess::SetInteger(const KeyHandle& key, Entry* existing, int64_t value,
                              UnixMs expiry_ms) {
-  return Changed(key, Prepare(key, existing).SetInteger(key.ref, existing, value, expiry_ms),
-                 existing == nullptr);
+  const Place place = Prepare(key, existing);
+  return Changed(key, place.table.SetInteger(key.ref, place.entry, value, expiry_ms), place);
 }
 
 Entry* KeyAccess::SetBlock(const KeyHandle& key, Entry* existing, BlockRef block, UnixMs expiry_ms,
                            bool raw) {
-  return Changed(
-      key, Prepare(key, existing).SetBlock(key.ref, existing, std::move(block), expiry_ms, raw),
-      existing == nullptr);
+  const Place place = Prepare(key, existing);
+  Entry* entry = place.table.SetBlock(key.ref, place.entry, std::move(block), expiry_ms, raw);
+  return Changed(key, entry, place);
 }
 
 Table::Writable KeyAccess::ResizeString(const KeyHandle& key, Entry* existing, size_t length) {
-  const Table::Writable writable = Prepare(key, existing).ResizeString(key.ref, existing, length);
-  Changed(key, writable.entry, existing == nullptr);
+  HF_CHECK(existing == nullptr || existing->form() != memtable::ValueForm::kElsewhere);
+  const Place place = Prepare(key, existing);
+  const Table::Writable writable = place.table.ResizeString(key.ref, place.entry, length);
+  Changed(key, writable.entry, place);
   return writable;
 }
 
 Entry* KeyAccess::SetExpiry(const KeyHandle& key, Entry* existing, UnixMs expiry_ms) {
-  HF_DCHECK(existing != nullptr);
-  return Changed(key, Prepare(key, existing).SetExpiry(key.ref, existing, expiry_ms), false);
+  HF_CHECK(existing != nullptr && existing->form() != memtable::ValueForm::kElsewhere);
+  const Place place = Prepare(key, existing);
+  return Changed(key, place.table.SetExpiry(key.ref, place.entry, expiry_ms), place);
 }
 
 Entry* KeyAccess::CopyValue(const KeyHandle& key, Entry* existing, const Entry& from,
                             UnixMs expiry_ms) {
-  return Changed(key, Prepare(key, existing).CopyValue(key.ref, existing, from, expiry_ms),
-                 existing == nullptr);
+  const Place place = Prepare(key, existing);
+  return Changed(key, place.table.CopyValue(key.ref, place.entry, from, expiry_ms), place);
+}
+
+// What has a cold copy, or one on its way, leaves a tombstone (R7), whose delete lands in the
+// background.
+void KeyAccess::Remove(const KeyHandle& key, Entry* existing) {
+  HF_DCHECK(existing != nullptr);
+  const Place place = Prepare(key, existing);
+  if (!place.cold) [[likely]]
+    return place.table.Erase(key.ref, place.entry);
+  Entry* tombstone = place.table.Bury(key.ref, place.entry);
+  tombstone->Mark(memtable::kCold, true);
+  tombstone->Mark(memtable::kDirty, true);
+  tombstone->Mark(memtable::kEpoch, key.shard->epoch);
+  keyspace_.QueueWrite(key, *tombstone, false);
 }
 
 void KeyAccess::Erase(const KeyHandle& key, Entry* existing) {
-  HF_DCHECK(existing != nullptr);
-  Prepare(key, existing).Erase(key.ref, existing);
-  Changed(key, nullptr, false);
+  Remove(key, existing);
+  CountChange(key);
 }
 
 void KeyAccess::EraseExpired(const KeyHandle& key, Entry* existing) {
-  Prepare(key, existing).Erase(key.ref, existing);
-  CountBytes(key);
+  Remove(key, existing);
+  keyspace_.CountBytes(*key.shard, key.database);
   ++key.shard->counters.expired;
   if (!key.shard->watchers.Empty()) key.shard->watchers.Changed(key.database, key.name());
   if (options_.log == nullptr) return;
   const std::string_view command[] = {"DEL", key.name()};
   options_.log->RecordBefore(key.database, command);
+}
+
+void KeyAccess::NoteEvicted(const KeyHandle& key) {
+  if (rule_.use != eviction::StateUse::kQueueBits) return;
+  Shard& shard = *key.shard;
+  const auto before = static_cast<int64_t>(shard.queues.allocated_bytes());
+  shard.queues.Evicted(key.ref.hash, shard.keys());
+  shard.memory.Add(static_cast<int64_t>(shard.queues.allocated_bytes()) - before,
+                   keyspace_.budget());
 }
 
 void KeyAccess::EraseEvicted(const KeyHandle& key, Entry* existing) {
@@ -138,14 +201,9 @@ void KeyAccess::EraseEvicted(const KeyHandle& key, Entry* existing) {
     options_.log->RecordBefore(key.database, command);
   }
   if (!shard.watchers.Empty()) shard.watchers.Changed(key.database, key.name());
-  if (rule_.use == eviction::StateUse::kQueueBits) {
-    const auto before = static_cast<int64_t>(shard.queues.allocated_bytes());
-    shard.queues.Evicted(key.ref.hash, shard.keys());
-    shard.memory.Add(static_cast<int64_t>(shard.queues.allocated_bytes()) - before,
-                     keyspace_.budget());
-  }
-  Prepare(key, existing).Erase(key.ref, existing);
-  CountBytes(key);
+  NoteEvicted(key);
+  Remove(key, existing);
+  keyspace_.CountBytes(shard, key.database);
   ++shard.counters.evicted;
 }
 

@@ -5,6 +5,10 @@
 // cycle. A writer that meets one deletes it first, with a DEL in its own group, then acts on an
 // absent key. While the log is replayed nothing expires: a key lives until its logged DEL.
 //
+// A key that is neither in memory nor known to be nowhere must have been asked for beforehand
+// (LoadSet): its value is then in memory, or its header stands in for it, an entry of form
+// kElsewhere, which has type, TTL and size, and can be replaced or erased like any other.
+//
 // Lives on the stack of one execution. Entry pointers are valid until the next change through the
 // same object.
 #pragma once
@@ -70,6 +74,8 @@ class KeyAccess {
   // Deletes a key for its memory, records its DEL alone and counts it; watchers are told, as its
   // value is gone.
   void EraseEvicted(const KeyHandle& key, memtable::Entry* existing);
+  // The key is to leave memory: what eviction remembers of it.
+  void NoteEvicted(const KeyHandle& key);
 
   // ---- what the eviction state says, if it is kept in that form
   std::optional<int64_t> IdleSeconds(const memtable::Entry& entry) const;
@@ -93,12 +99,20 @@ class KeyAccess {
   Keyspace& keyspace() { return keyspace_; }
 
  private:
+  // What a change starts from.
+  struct Place {
+    memtable::Table& table;
+    memtable::Entry* entry = nullptr;  // to be changed; null: to be made
+    bool created = false;              // as far as anybody can see, there was no such key in memory
+    bool cold = false;                 // there is, or may be, a cold copy
+  };
+  memtable::Entry* Find(const KeyHandle& key);
+  memtable::Entry* FindCold(const KeyHandle& key);
   memtable::Entry* FindLive(const KeyHandle& key);
-  memtable::Table& Prepare(const KeyHandle& key, memtable::Entry* existing);
-  memtable::Entry* Changed(const KeyHandle& key, memtable::Entry* entry, bool created);
-  void CountBytes(const KeyHandle& key) {
-    key.shard->memory.Add(key.shard->table(key.database)->TakeGrowth(), keyspace_.budget());
-  }
+  Place Prepare(const KeyHandle& key, memtable::Entry* existing);
+  memtable::Entry* Changed(const KeyHandle& key, memtable::Entry* entry, const Place& place);
+  void Remove(const KeyHandle& key, memtable::Entry* existing);
+  void CountChange(const KeyHandle& key);
   static memtable::Entry* Count(const KeyHandle& key, memtable::Entry* found) {
     ShardCounters& counters = key.shard->counters;
     ++(found != nullptr ? counters.hits : counters.misses);

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "engine/keyspace/cut_walk.h"
 #include "engine/keyspace/locked_shards.h"
+#include "engine/keyspace/shard_residency.h"
 #include "holdfast/check.h"
 
 namespace holdfast::keyspace {
@@ -21,6 +23,7 @@ Keyspace::Keyspace(const KeyspaceOptions& options)
     shards_[i].index = static_cast<uint16_t>(i);
     shards_[i].tables = std::make_unique<std::atomic<memtable::Table*>[]>(databases);
   }
+  while (next_space_ < databases) spaces_.push_back(next_space_++);
 }
 
 Keyspace::~Keyspace() {
@@ -52,10 +55,15 @@ Keyspace::DatabaseSize Keyspace::SizeOf(LockedShards& locks, int database) {
   DatabaseSize sum;
   for (Shard& shard : shards()) {
     locks.With(shard, [&](Shard& locked) {
-      const memtable::Table* table = locked.table(database);
-      if (table == nullptr) return;
-      sum.keys += table->size();
-      sum.expiring += table->expiring();
+      if (const memtable::Table* table = locked.table(database)) {
+        sum.keys += table->live();
+        sum.expiring += table->expiring();
+      }
+      if (locked.cold_keys == 0) return;
+      const ColdCount& cold = locked.residency->cold(database);
+      sum.keys += cold.keys;
+      sum.expiring += cold.expiring;
+      sum.cold += cold.keys;
     });
   }
   return sum;
@@ -88,6 +96,8 @@ ShardCounters Keyspace::Counters(LockedShards& locks) {
       sum.misses += locked.counters.misses;
       sum.expired += locked.counters.expired;
       sum.evicted += locked.counters.evicted;
+      sum.spilled += locked.counters.spilled;
+      sum.loaded += locked.counters.loaded;
     });
   }
   return sum;
@@ -118,9 +128,13 @@ uint64_t Keyspace::PolicyBytes(LockedShards& locks) {
   return sum;
 }
 
+// Without a look at the tier: a key that may be cold counts as there.
 bool Keyspace::Contains(const Shard& shard, int database, std::string_view key) const {
   const memtable::Table* table = shard.table(database);
-  return table != nullptr && table->Find(memtable::MakeKeyRef(options_.seed, key)) != nullptr;
+  const memtable::Entry* entry =
+      table != nullptr ? table->Find(memtable::MakeKeyRef(options_.seed, key)) : nullptr;
+  if (entry != nullptr) return !entry->Has(memtable::kTombstone);
+  return shard.cold_keys != 0 && shard.residency->cold(database).keys != 0;
 }
 
 uint64_t Keyspace::Flush(LockedShards& gate, int database, bool lazily) {
@@ -128,11 +142,12 @@ uint64_t Keyspace::Flush(LockedShards& gate, int database, bool lazily) {
   uint64_t removed = 0;
   for (Shard& shard : shards()) {
     if (shard.walk != nullptr) shard.walk->Abort(gate);
-    memtable::Table* table = shard.table(database);
-    if (table == nullptr) continue;
     shard.watchers.ChangedDatabase(
         database, [&](std::string_view key) { return Contains(shard, database, key); });
-    removed += table->size();
+    removed += ForgetCold(shard, database);
+    memtable::Table* table = shard.table(database);
+    if (table == nullptr) continue;
+    removed += table->live();
     shard.tables[static_cast<size_t>(database)].store(nullptr, std::memory_order_release);
     // Counted until it is freed.
     shard.memory.Add(table->TakeGrowth(), budget_);
@@ -142,8 +157,19 @@ uint64_t Keyspace::Flush(LockedShards& gate, int database, bool lazily) {
       budget_.Add(-bytes);
     });
   }
+  if (cold_store_ != nullptr) {
+    cold_store_->ForgetSpace(space(database));
+    spaces_[static_cast<size_t>(database)] = next_space_++;
+  }
   if (!lazily) reclaimer_.Collect();
   return removed;
+}
+
+uint64_t Keyspace::ForgetCold(Shard& shard, int database) {
+  if (shard.cold_keys == 0) return 0;
+  const ColdCount forgotten = std::exchange(shard.residency->cold(database), {});
+  shard.cold_keys -= forgotten.keys;
+  return forgotten.keys;
 }
 
 void Keyspace::Swap(LockedShards& gate, int first, int second) {
@@ -162,8 +188,10 @@ void Keyspace::Swap(LockedShards& gate, int first, int second) {
     a.store(b.load(std::memory_order_relaxed), std::memory_order_release);
     b.store(moved, std::memory_order_release);
     shard.used_databases = std::max({shard.used_databases, first + 1, second + 1});
+    if (shard.residency != nullptr) shard.residency->Swap(first, second);
     if (shard.walk != nullptr) walk = shard.walk;
   }
+  std::swap(spaces_[static_cast<size_t>(first)], spaces_[static_cast<size_t>(second)]);
   if (walk != nullptr) walk->Swapped(first, second);
 }
 

@@ -9,8 +9,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "engine/keyspace/cold_store.h"
 #include "engine/keyspace/shard.h"
+#include "eviction/access_rule.h"
 #include "eviction/memory_budget.h"
 #include "memtable/reclaimer.h"
 #include "memtable/table.h"
@@ -53,6 +56,27 @@ class Keyspace {
     return {ref, &ShardOf(ref.slot), database};
   }
 
+  // ---- keys that are not in memory (residency.cc). Once, before there are any keys; `store`
+  // outlives the keyspace's use.
+  void AttachColdStore(ColdStore& store);
+  ColdStore* cold_store() { return cold_store_; }  // null: none
+  // The lock of any shard is held, or the gate to change them.
+  SpaceId space(int database) const { return spaces_[static_cast<size_t>(database)]; }
+  int DatabaseOf(SpaceId space) const;  // -1: of none any more
+  // Queues the write of a dirty entry, or of a tombstone, that has no other on its way. It leaves
+  // memory when that has landed if `evict`. False: there is no room now. Lock held.
+  bool QueueWrite(const KeyHandle& key, memtable::Entry& entry, bool evict);
+  // Takes a clean entry out of memory. Lock held.
+  void DropClean(const KeyHandle& key, memtable::Entry* entry);
+  // The key is in memory from now on, be it as a tombstone. Lock held.
+  void NoLongerCold(const KeyHandle& key, bool expires);
+  // What the cold store reports. No lock held.
+  void Landed(const ColdLanded& item);
+  void Loaded(const std::shared_ptr<Load>& load, Result<std::optional<ColdValue>> found,
+              const eviction::AccessRule& rule);
+  // After a change of a table, its shard's lock held: the budget hears of it.
+  void CountBytes(Shard& shard, int database);
+
   // Without locks, for a batch of keys before they are executed; inside a Reclaimer::Guard.
   const memtable::Bucket* PrefetchBucket(const KeyHandle& key) const;
   static void PrefetchEntry(const memtable::Bucket* bucket, const KeyHandle& key) {
@@ -67,6 +91,7 @@ class Keyspace {
   struct DatabaseSize {
     uint64_t keys = 0;
     uint64_t expiring = 0;
+    uint64_t cold = 0;  // of the keys, not in memory
   };
   DatabaseSize SizeOf(LockedShards& locks, int database);
   // How long keys with a TTL have to live, from a sample of at most 32 entries of each shard; 0 if
@@ -85,12 +110,18 @@ class Keyspace {
  private:
   void MarkWatchers(Shard& shard, int database, int other_database);
   bool Contains(const Shard& shard, int database, std::string_view key) const;
+  uint64_t ForgetCold(Shard& shard, int database);
+  void LandedLocked(Shard& shard, const ColdLanded& item);
+  void Install(Shard& shard, Load& load, ColdValue& value, const eviction::AccessRule& rule);
 
   KeyspaceOptions options_;
   uint32_t slot_shift_;
   eviction::MemoryBudget budget_;
   memtable::Reclaimer reclaimer_;
   std::unique_ptr<Shard[]> shards_;
+  ColdStore* cold_store_ = nullptr;
+  std::vector<SpaceId> spaces_;  // by database
+  SpaceId next_space_ = 0;
 };
 
 }  // namespace holdfast::keyspace

@@ -19,24 +19,31 @@
 namespace holdfast::keyspace {
 
 class CutWalk;
+class ShardResidency;
 
 struct ShardCounters {
   uint64_t hits = 0;
   uint64_t misses = 0;
   uint64_t expired = 0;
   uint64_t evicted = 0;
+  uint64_t spilled = 0;  // left memory for the tier
+  uint64_t loaded = 0;   // came back
 };
 
 struct alignas(64) Shard {
   ShardLock lock;
   uint16_t index = 0;
+  // Keys of all databases that are in the tier and not in memory: while there are none, nobody
+  // need look further.
+  uint64_t cold_keys = 0;
   bool epoch = false;       // R2: the current snapshot epoch
   CutWalk* walk = nullptr;  // set while a walk has not finished with this shard
   // End of the newest record that changed a key of this shard: no reply that saw this shard may
   // leave before the log has it.
   uint64_t log_position = 0;
   std::unique_ptr<std::atomic<memtable::Table*>[]> tables;  // by database; null until used
-  int used_databases = 0;  // databases from this one on never had a key
+  int used_databases = 0;                     // databases from this one on never had a key
+  std::unique_ptr<ShardResidency> residency;  // null: the store has no tier
   ShardCounters counters;
   eviction::ShardQueues queues;
   eviction::BudgetShare memory;  // of the tables and the queues

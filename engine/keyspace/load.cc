@@ -1,0 +1,109 @@
+#include "engine/keyspace/load.h"
+
+#include <utility>
+
+#include "engine/keyspace/shard_residency.h"
+#include "holdfast/check.h"
+#include "memtable/entry_builder.h"
+
+namespace holdfast::keyspace {
+
+void Load::FreeEntry::operator()(memtable::Entry* entry) const {
+  memtable::EntryBuilder::Destroy(entry);
+}
+
+namespace {
+
+bool Satisfies(const Load& load, Need need) {
+  switch (load.state) {
+    case Load::State::kReading:
+    case Load::State::kFailed:
+      return false;
+    case Load::State::kHeader:
+      return need != Need::kValue;
+    case Load::State::kAbsent:
+    case Load::State::kInstalled:
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+LoadSet::Presence LoadSet::Want(Keyspace& keyspace, const KeyHandle& key, Need need) {
+  Shard& shard = *key.shard;
+  HF_DCHECK(shard.lock.Held());
+  if (shard.residency == nullptr) return Presence::kThere;
+  ShardResidency& residency = *shard.residency;
+  const SpaceId space = keyspace.space(key.database);
+  std::shared_ptr<Load> load = residency.Find(space, key.ref);
+  const memtable::Table* table = shard.table(key.database);
+  const bool known = (table != nullptr && table->Find(key.ref) != nullptr) ||
+                     residency.cold(key.database).keys == 0;
+  if (load == nullptr) {
+    if (known) return Presence::kThere;
+    load = residency.Make(space, shard.index, key.ref, need);
+    to_read_.push_back(load);
+  }
+  Pin(load);
+  if (known || Satisfies(*load, need)) return Presence::kThere;
+  if (load->state == Load::State::kFailed) {
+    error_ = load->error;
+    return Presence::kFailed;
+  }
+  if (load->state == Load::State::kHeader) {  // more is wanted than was fetched
+    load->Settle(Load::State::kReading);
+    load->need = need;
+    to_read_.push_back(load);
+  }
+  load->waiting.push_back(shared_from_this());
+  outstanding_.fetch_add(1, std::memory_order_relaxed);
+  return Presence::kCold;
+}
+
+void LoadSet::Pin(std::shared_ptr<Load> load) {
+  ++load->pins;
+  pinned_.push_back(std::move(load));
+}
+
+void LoadSet::Start(Keyspace& keyspace) {
+  if (!to_read_.empty()) keyspace.cold_store()->StartReads(std::exchange(to_read_, {}));
+  CountDown();
+}
+
+void LoadSet::ReadInPlace(Keyspace& keyspace) {
+  if (!to_read_.empty()) {
+    const std::vector<std::shared_ptr<Load>> loads = std::exchange(to_read_, {});
+    keyspace.cold_store()->ReadInPlace(loads);
+  }
+  CountDown();
+  std::unique_lock lock(mutex_);
+  ready_.wait(lock, [this] { return Ready(); });
+}
+
+void LoadSet::CountDown() {
+  const std::lock_guard lock(mutex_);
+  const int32_t before = outstanding_.fetch_sub(1, std::memory_order_acq_rel);
+  HF_CHECK(before > 0);
+  if (before > 1) return;
+  ready_.notify_all();
+  if (listener_ != nullptr) listener_->OnLoaded();
+}
+
+void LoadSet::Release(Keyspace& keyspace) {
+  HF_CHECK(to_read_.empty());
+  {
+    const std::lock_guard lock(mutex_);
+    listener_ = nullptr;
+  }
+  for (const std::shared_ptr<Load>& load : std::exchange(pinned_, {})) {
+    Shard& shard = keyspace.shards()[load->shard];
+    shard.lock.Lock();
+    HF_CHECK(load->pins > 0);
+    --load->pins;
+    shard.residency->DropIfIdle(*load);
+    shard.lock.Unlock();
+  }
+}
+
+}  // namespace holdfast::keyspace

@@ -1,0 +1,173 @@
+// What became of queued writes and reads: how entries turn clean, leave memory and come back.
+#include "engine/keyspace/cut_walk.h"
+#include "engine/keyspace/keyspace.h"
+#include "engine/keyspace/load.h"
+#include "engine/keyspace/shard_residency.h"
+#include "holdfast/check.h"
+#include "memtable/entry_builder.h"
+
+namespace holdfast::keyspace {
+
+using memtable::Entry;
+using memtable::Table;
+
+void Keyspace::AttachColdStore(ColdStore& store) {
+  HF_CHECK(cold_store_ == nullptr);
+  cold_store_ = &store;
+  for (Shard& shard : shards()) {
+    HF_CHECK(shard.keys() == 0);
+    shard.residency = std::make_unique<ShardResidency>(options_.databases);
+  }
+}
+
+int Keyspace::DatabaseOf(SpaceId space) const {
+  for (int database = 0; database < options_.databases; ++database) {
+    if (this->space(database) == space) return database;
+  }
+  return -1;
+}
+
+bool Keyspace::QueueWrite(const KeyHandle& key, Entry& entry, bool evict) {
+  Shard& shard = *key.shard;
+  HF_DCHECK(shard.lock.Held() && cold_store_ != nullptr);
+  HF_CHECK(entry.Has(memtable::kDirty) && entry.ticket() == 0);
+  if (shard.residency->queued() == ShardResidency::kMaxQueued) return false;
+  ColdItem item{.shard = shard.index,
+                .key = {space(key.database), key.ref.order(), key.name()},
+                .erase = entry.Has(memtable::kTombstone),
+                .evict = evict};
+  Entry::Scratch scratch;
+  if (!item.erase) {
+    item.facts = {.type = entry.type(),
+                  .raw_string = entry.Has(memtable::kRawString),
+                  .rank = 0,
+                  .expiry_ms = entry.expiry_ms(),
+                  .size = entry.StringLength()};
+    if (CountedBlock* block = entry.block(); block != nullptr) {
+      item.block = BlockRef::Share(block);
+    } else {
+      item.bytes = entry.StringBytes(scratch);
+    }
+  }
+  if (!cold_store_->HasRoom(item)) return false;
+  if (evict || item.erase) item.leaving_bytes = static_cast<uint32_t>(entry.AllocatedBytes());
+  item.ticket = shard.residency->Queued();
+  entry.set_ticket(item.ticket);
+  entry.Mark(memtable::kCold, true);
+  budget_.AddLeaving(item.leaving_bytes);
+  cold_store_->Queue(std::move(item));
+  return true;
+}
+
+void Keyspace::DropClean(const KeyHandle& key, Entry* entry) {
+  Shard& shard = *key.shard;
+  HF_CHECK(shard.lock.Held() && shard.residency != nullptr);
+  HF_CHECK(entry->Has(memtable::kCold) && !entry->Has(memtable::kDirty) &&
+           !entry->Has(memtable::kTombstone));
+  ColdCount& cold = shard.residency->cold(key.database);
+  ++cold.keys;
+  ++shard.cold_keys;
+  if (entry->Has(memtable::kHasExpiry)) ++cold.expiring;
+  ++shard.counters.spilled;
+  shard.table(key.database)->Erase(key.ref, entry);
+  CountBytes(shard, key.database);
+}
+
+void Keyspace::NoLongerCold(const KeyHandle& key, bool expires) {
+  Shard& shard = *key.shard;
+  ColdCount& cold = shard.residency->cold(key.database);
+  HF_CHECK(cold.keys > 0 && shard.cold_keys >= cold.keys);
+  --cold.keys;
+  --shard.cold_keys;
+  if (!expires) return;
+  HF_CHECK(cold.expiring > 0);
+  --cold.expiring;
+}
+
+void Keyspace::Landed(const ColdLanded& item) {
+  Shard& shard = shards()[item.shard];
+  shard.lock.Lock();
+  shard.residency->Landed();
+  budget_.AddLeaving(-static_cast<int64_t>(item.leaving_bytes));
+  LandedLocked(shard, item);
+  shard.lock.Unlock();
+}
+
+// R6, R7: only what is still what was written is clean, or gone.
+void Keyspace::LandedLocked(Shard& shard, const ColdLanded& item) {
+  const int database = DatabaseOf(item.key.space);
+  if (database < 0) return;  // flushed since
+  const KeyHandle key = Handle(database, item.key.name);
+  HF_CHECK(key.shard == &shard && key.ref.order() == item.key.order);
+  const Table* table = shard.table(database);
+  Entry* entry = table != nullptr ? table->Find(key.ref) : nullptr;
+  if (entry == nullptr || entry->ticket() != item.ticket) return;
+  entry->set_ticket(0);
+  const std::shared_ptr<Load> load = shard.residency->Find(item.key.space, key.ref);
+  if (entry->Has(memtable::kTombstone)) {
+    if (load != nullptr && load->state == Load::State::kHeader) load->Settle(Load::State::kAbsent);
+    shard.table(database)->Erase(key.ref, entry);
+    CountBytes(shard, database);
+    return;
+  }
+  entry->Mark(memtable::kDirty, false);
+  if (item.evict && load == nullptr) DropClean(key, entry);
+}
+
+void Keyspace::Loaded(const std::shared_ptr<Load>& load, Result<std::optional<ColdValue>> found,
+                      const eviction::AccessRule& rule) {
+  Shard& shard = shards()[load->shard];
+  std::vector<std::shared_ptr<LoadSet>> waiting;
+  shard.lock.Lock();
+  HF_CHECK(load->state == Load::State::kReading);
+  if (!found) {
+    load->error = found.error();
+    load->Settle(Load::State::kFailed);
+  } else if (!found->has_value()) {
+    load->Settle(Load::State::kAbsent);
+  } else if (load->need != Need::kValue) {
+    const ColdFacts& facts = (*found)->facts;
+    load->header.reset(memtable::EntryBuilder::Create(
+        load->ref, memtable::NewValue::Elsewhere(facts.size, facts.raw_string), facts.expiry_ms));
+    load->state = Load::State::kHeader;
+  } else {
+    Install(shard, *load, **found, rule);
+  }
+  waiting.swap(load->waiting);
+  shard.residency->DropIfIdle(*load);
+  shard.lock.Unlock();
+  for (const std::shared_ptr<LoadSet>& set : waiting) set->CountDown();
+}
+
+// R10: only while nobody flushed or wrote the key meanwhile.
+void Keyspace::Install(Shard& shard, Load& load, ColdValue& value,
+                       const eviction::AccessRule& rule) {
+  const int database = DatabaseOf(load.space);
+  if (database < 0) return load.Settle(Load::State::kAbsent);
+  load.Settle(Load::State::kInstalled);
+  const KeyHandle key{load.ref, &shard, database};
+  Table& table = TableFor(shard, database);
+  if (table.Find(key.ref) != nullptr || load.pins == 0) return;
+  NoLongerCold(key, value.facts.expiry_ms != memtable::kNoExpiry);
+  const ColdFacts& facts = value.facts;
+  Entry* entry =
+      value.block
+          ? table.SetBlock(key.ref, nullptr, std::move(value.block), facts.expiry_ms,
+                           facts.raw_string)
+          : table.SetString(
+                key.ref, nullptr,
+                {.bytes = value.bytes, .expiry_ms = facts.expiry_ms, .raw = facts.raw_string});
+  entry->Mark(memtable::kCold, true);
+  entry->Mark(memtable::kEpoch, shard.epoch);
+  entry->set_eviction_state(rule.use == eviction::StateUse::kQueueBits
+                                ? shard.queues.Enter(key.ref.hash)
+                                : rule.NewState());
+  ++shard.counters.loaded;
+  CountBytes(shard, database);
+}
+
+void Keyspace::CountBytes(Shard& shard, int database) {
+  shard.memory.Add(shard.table(database)->TakeGrowth(), budget_);
+}
+
+}  // namespace holdfast::keyspace

@@ -1,0 +1,67 @@
+// What a shard knows of keys that lie in the tier: how many there are, which of them are on their
+// way into memory, and which writes are on their way out. Only shards of a store with a tier have
+// one. Owned by its Shard, guarded by its lock.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/keyspace/cold_store.h"
+#include "engine/keyspace/load.h"
+#include "memtable/key.h"
+
+namespace holdfast::keyspace {
+
+// Keys that are in the tier and not in memory, be it as a tombstone.
+struct ColdCount {
+  uint64_t keys = 0;
+  uint64_t expiring = 0;  // of these, with a TTL
+};
+
+class ShardResidency {
+ public:
+  explicit ShardResidency(int databases) : cold_(static_cast<size_t>(databases)) {}
+
+  ColdCount& cold(int database) { return cold_[static_cast<size_t>(database)]; }
+  const ColdCount& cold(int database) const { return cold_[static_cast<size_t>(database)]; }
+  void Swap(int first, int second) { std::swap(cold(first), cold(second)); }
+
+  // Null: nobody reads the key, or holds what was read.
+  std::shared_ptr<Load> Find(SpaceId space, const memtable::KeyRef& ref) const;
+  // There is none.
+  std::shared_ptr<Load> Make(SpaceId space, uint16_t shard, const memtable::KeyRef& ref, Need need);
+  // Forgets a load that nobody holds and nobody reads.
+  void DropIfIdle(const Load& load);
+  bool Pinned(SpaceId space, const memtable::KeyRef& ref) const {
+    return Find(space, ref) != nullptr;
+  }
+  size_t loads() const { return loads_.size(); }
+
+  // So many writes at most are queued for a shard, as a ticket has 16 bits and none may be in use
+  // twice.
+  static constexpr uint32_t kMaxQueued = 60'000;
+  uint32_t queued() const { return queued_; }
+  uint16_t Queued();  // one more: its ticket
+  void Landed();
+
+ private:
+  struct Name {
+    SpaceId space;
+    uint64_t hash;
+    std::string_view name;  // the Load's
+    friend bool operator==(const Name&, const Name&) = default;
+  };
+  struct HashOfName {
+    size_t operator()(const Name& name) const { return name.hash ^ name.space; }
+  };
+
+  std::vector<ColdCount> cold_;
+  std::unordered_map<Name, std::shared_ptr<Load>, HashOfName> loads_;
+  uint32_t queued_ = 0;
+  uint16_t last_ticket_ = 0;
+};
+
+}  // namespace holdfast::keyspace

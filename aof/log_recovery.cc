@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "aof/crc32c.h"
@@ -17,8 +18,8 @@ constexpr size_t kPieceBytes = size_t{1} << 20;
 bool IsLogFileName(std::string_view name, std::string_view append_filename) {
   if (!name.starts_with(append_filename)) return false;
   name.remove_prefix(append_filename.size());
-  const bool type =
-      name.ends_with(".base.aof") || name.ends_with(".incr.aof") || name.ends_with(".base.rdb");
+  const bool type = name.ends_with(".base.aof") || name.ends_with(".incr.aof") ||
+                    name.ends_with(".base.rdb") || name.ends_with(".checkpoint");
   return type && name.starts_with('.');
 }
 
@@ -29,6 +30,12 @@ std::optional<int64_t> SequenceIn(std::string_view name, std::string_view append
   if (!name.starts_with('.')) return std::nullopt;
   name.remove_prefix(1);
   return ParseInteger(name.substr(0, name.find('.')));
+}
+
+// One, or what a checkpoint that was not completed leaves (RocksDB's own ending).
+bool IsCheckpointName(std::string_view name, std::string_view append_filename, int64_t sequence) {
+  const std::string whole = CheckpointName(append_filename, sequence);
+  return name == whole || name == whole + ".tmp";
 }
 
 // Calls `take(piece)` for the bytes [from, to) of a file, piece by piece.
@@ -59,16 +66,13 @@ class EndCutter {
     const LogVerdict& verdict = reader_.verdict();
     stopped_ = verdict.kind != LogVerdict::Kind::kSound;
     HF_CHECK(!stopped_ || location_ != nullptr || verdict.kind == LogVerdict::Kind::kTorn);
-    last_ = stopped_ ? verdict.source : sources_.size() - 1;
-    if (sources_.empty()) {
-      end_.next_frame = reader_.next_frame();
-      return std::move(end_);
-    }
+    behind_last_ = stopped_ ? verdict.source + 1 : sources_.size();
     if (location_ != nullptr) HF_TRY_STATUS(CheckSomethingIsLeft());
     if (stopped_) HF_TRY_STATUS(SaveRest());
     if (location_ != nullptr && location_->has_manifest) HF_TRY_STATUS(ChangeManifest());
     HF_TRY_STATUS(RemoveLaterFiles());
-    for (size_t i = 0; i <= last_; ++i) {
+    HF_TRY_STATUS(RemoveLaterCheckpoints());
+    for (size_t i = 0; i < behind_last_; ++i) {
       if (Kept(i)) HF_TRY_STATUS(Settle(i));
     }
     Describe();
@@ -76,17 +80,20 @@ class EndCutter {
   }
 
  private:
+  bool IsLast(size_t i) const { return i + 1 == behind_last_; }
+
   // A file that holds a part of the log. One that is not listed must hold frames for that.
   bool Kept(size_t i) const {
-    if (i > last_ || !states_[i].present) return false;
+    if (i >= behind_last_ || !states_[i].present) return false;
     // Its header cannot be used: with a manifest the file itself goes, else nobody would read it.
-    const bool useless = i == last_ && stopped_ && states_[i].end == 0;
+    const bool useless = IsLast(i) && stopped_ && states_[i].end == 0;
     if (useless && location_ != nullptr && location_->has_manifest) return false;
     return sources_[i].listed || states_[i].frames > 0 ||
            (reader_.written_again() && reader_.written_again()->source + 1 == i);
   }
 
   Status CheckSomethingIsLeft() const {
+    if (location_->checkpoint || sources_.empty()) return {};
     for (size_t i = 0; i < sources_.size(); ++i) {
       if (Kept(i)) return {};
     }
@@ -96,7 +103,7 @@ class EndCutter {
 
   Status SaveRest() {
     const char* kind = location_ != nullptr ? "cut" : "torn";
-    for (size_t i = last_; i < sources_.size(); ++i) {
+    for (size_t i = behind_last_ - 1; i < sources_.size(); ++i) {
       auto file = fs_.Open(sources_[i].path, {});
       if (!file && file.error().code == ErrorCode::kNotFound) continue;
       if (!file) return std::unexpected(std::move(file).error());
@@ -111,13 +118,20 @@ class EndCutter {
   Status ChangeManifest() {
     Manifest manifest = location_->manifest;
     const size_t bases = manifest.base ? 1 : 0;
-    const size_t listed = bases + manifest.incremental.size();
+    // Files from before the checkpoint serve older ones, and stay.
+    const size_t older = location_->checkpoint ? manifest.FirstLogOf(*location_->checkpoint) : 0;
+    const size_t listed = bases + manifest.incremental.size() - older;
     int64_t sequence = manifest.incremental.empty() ? 0 : manifest.incremental.back().sequence;
+    if (location_->checkpoint) {
+      sequence = std::max(sequence, location_->checkpoint->log_sequence.value_or(1) - 1);
+      std::erase_if(manifest.checkpoints, [this](const auto& entry) { return IsLater(entry); });
+    }
     HF_CHECK(listed <= sources_.size());
-    std::vector<LogFileEntry> kept;
+    const auto first = manifest.incremental.begin() + static_cast<std::ptrdiff_t>(older);
+    std::vector<LogFileEntry> kept(manifest.incremental.begin(), first);
     for (size_t i = bases; i < sources_.size(); ++i) {
       if (i < listed) {
-        if (Kept(i)) kept.push_back(manifest.incremental[i - bases]);
+        if (Kept(i)) kept.push_back(manifest.incremental[older + i - bases]);
         continue;
       }
       const std::string& path = sources_[i].path;
@@ -146,6 +160,21 @@ class EndCutter {
     return {};
   }
 
+  bool IsLater(const CheckpointEntry& entry) const {
+    return entry.sequence > location_->checkpoint->sequence;
+  }
+
+  // The side files and the older checkpoint hold all that they held.
+  Status RemoveLaterCheckpoints() {
+    if (location_ == nullptr || !location_->checkpoint) return {};
+    HF_CHECK(location_->has_manifest);
+    for (const CheckpointEntry& entry : location_->manifest.checkpoints) {
+      if (!IsLater(entry)) continue;
+      HF_TRY_STATUS(RemoveCheckpointDirectory(fs_, JoinPath(location_->directory, entry.name)));
+    }
+    return {};
+  }
+
   // Frames that stand in the next file as well are cut off here.
   uint64_t EndOf(size_t i) const {
     const auto& again = reader_.written_again();
@@ -157,7 +186,7 @@ class EndCutter {
     const uint64_t end = EndOf(i);
     const auto unsynced = std::ranges::find(reader_.unsynced(), i, &LogReader::Unsynced::source);
     const bool has_unsynced = unsynced != reader_.unsynced().end();
-    if (end == states_[i].size && !has_unsynced && i != last_) return {};
+    if (end == states_[i].size && !has_unsynced && !IsLast(i)) return {};
     const auto file = HF_TRY(fs_.Open(sources_[i].path, {.write = true}));
     if (end != states_[i].size) HF_TRY_STATUS(file->Truncate(end));
     if (sources_[i].base && states_[i].framed && !states_[i].base_ended) {
@@ -174,7 +203,7 @@ class EndCutter {
 
   // A base that was cut gets an end line; the log goes on from frame 1 then.
   Status EndBase(File& file, uint64_t end) {
-    const AnnotationLine line = FormatFrameHeader({}, states_[last_].id);
+    const AnnotationLine line = FormatFrameHeader({}, states_[behind_last_ - 1].id);
     const std::string_view part = line.view();
     HF_TRY_STATUS(file.WriteAt(end, {&part, 1}));
     end_.log_bytes += line.size;
@@ -185,7 +214,7 @@ class EndCutter {
     end_.next_frame = reader_.next_frame();
     end_.term = reader_.term();
     std::optional<size_t> newest;
-    for (size_t i = 0; i <= last_; ++i) {
+    for (size_t i = 0; i < behind_last_; ++i) {
       if (!Kept(i)) continue;
       newest = i;
       end_.log_bytes += EndOf(i);
@@ -205,8 +234,8 @@ class EndCutter {
   const LogLocation* const location_;
   const std::vector<LogSource>& sources_;
   const std::vector<LogSourceState>& states_;
-  bool stopped_ = false;  // before the end of the files
-  size_t last_ = 0;       // the newest file that is read
+  bool stopped_ = false;    // before the end of the files
+  size_t behind_last_ = 0;  // files up to here are read
   LogEnd end_;
 };
 
@@ -214,13 +243,23 @@ class EndCutter {
 
 Result<std::vector<LogSource>> SourcesOf(FileSystem& fs, const Manifest& manifest,
                                          const std::string& directory,
-                                         const std::string& append_filename) {
+                                         const std::string& append_filename,
+                                         const CheckpointEntry* since) {
   std::vector<LogSource> sources;
   int64_t sequence = 0;
+  size_t first = 0;
+  if (since == nullptr && !manifest.checkpoints.empty()) since = &manifest.checkpoints.back();
+  if (since != nullptr) {
+    if (!since->log_sequence) return sources;
+    first = manifest.FirstLogOf(*since);
+    HF_CHECK(first <= manifest.incremental.size());
+    sequence = *since->log_sequence - 1;
+  }
   if (manifest.base) {
+    HF_CHECK(since == nullptr);
     sources.push_back({JoinPath(directory, manifest.base->name), true, true, manifest.base->id});
   }
-  for (const LogFileEntry& entry : manifest.incremental) {
+  for (const LogFileEntry& entry : std::span(manifest.incremental).subspan(first)) {
     sources.push_back({JoinPath(directory, entry.name), false, true, entry.id});
     sequence = entry.sequence;
   }
@@ -243,6 +282,8 @@ Result<LogLocation> LocateLog(FileSystem& fs, const std::string& data_directory,
   location.has_manifest = HF_TRY(fs.Exists(location.manifest_path));
   if (location.has_manifest) {
     location.manifest = HF_TRY(ReadManifest(fs, location.manifest_path));
+    if (!location.manifest.checkpoints.empty())
+      location.checkpoint = location.manifest.checkpoints.back();
     location.sources =
         HF_TRY(SourcesOf(fs, location.manifest, location.directory, append_filename));
     return location;
@@ -331,6 +372,13 @@ Status RemoveTemporaryFiles(FileSystem& fs, const std::string& directory,
   return {};
 }
 
+Status RemoveCheckpointDirectory(FileSystem& fs, const std::string& path) {
+  if (!HF_TRY(fs.Exists(path))) return {};
+  for (const std::string& name : HF_TRY(fs.List(path)))
+    HF_TRY_STATUS(fs.Unlink(JoinPath(path, name)));
+  return fs.RemoveDirectory(path);
+}
+
 Result<int64_t> NewestSequence(FileSystem& fs, const std::string& directory,
                                const std::string& append_filename) {
   int64_t newest = 0;
@@ -348,7 +396,9 @@ Result<std::vector<std::string>> RemoveSupersededFiles(FileSystem& fs, const std
   const auto listed = [&](const std::string& name) {
     const auto is = [&](const LogFileEntry& entry) { return entry.name == name; };
     return (manifest.base && is(*manifest.base)) || std::ranges::any_of(manifest.history, is) ||
-           std::ranges::any_of(manifest.incremental, is);
+           std::ranges::any_of(manifest.incremental, is) ||
+           std::ranges::find(manifest.checkpoints, name, &CheckpointEntry::name) !=
+               manifest.checkpoints.end();
   };
   std::vector<std::string> unlisted;
   for (const std::string& name : HF_TRY(fs.List(directory))) {
@@ -362,6 +412,8 @@ Result<std::vector<std::string>> RemoveSupersededFiles(FileSystem& fs, const std
       HF_TRY_STATUS(fs.Rename(JoinPath(directory, name), JoinPath(directory, unlisted.back())));
     } else if (incremental || name == BaseFileName(append_filename, *sequence)) {
       static_cast<void>(fs.Unlink(JoinPath(directory, name)));
+    } else if (IsCheckpointName(name, append_filename, *sequence)) {
+      static_cast<void>(RemoveCheckpointDirectory(fs, JoinPath(directory, name)));
     }
   }
   if (!unlisted.empty()) HF_TRY_STATUS(fs.SyncDirectory(directory));

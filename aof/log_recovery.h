@@ -24,6 +24,9 @@ struct LogLocation {
   std::string manifest_path;
   bool has_manifest = false;
   Manifest manifest;
+  // What `sources` go on from; none: from nothing. Its directory lies in `directory`; its metadata
+  // has the number of the frame before them (LogReadOptions::first_frame).
+  std::optional<CheckpointEntry> checkpoint;
   // In the order of reading: base, incremental files, then files that follow them by name but were
   // not listed yet when the process ended. Empty: a new log.
   std::vector<LogSource> sources;
@@ -36,11 +39,13 @@ Result<LogLocation> LocateLog(FileSystem& fs, const std::string& data_directory,
                               const std::string& append_dirname,
                               const std::string& append_filename);
 
-// The sources of a manifest in `directory`. Files that follow by name are looked for with
-// `append_filename` unless it is empty.
+// The sources of a manifest in `directory`: since its newest checkpoint, or since the one of its
+// checkpoints that is given. Files that follow by name are looked for with `append_filename` unless
+// it is empty.
 Result<std::vector<LogSource>> SourcesOf(FileSystem& fs, const Manifest& manifest,
                                          const std::string& directory,
-                                         const std::string& append_filename);
+                                         const std::string& append_filename,
+                                         const CheckpointEntry* since = nullptr);
 
 // Where a writer goes on.
 struct LogEnd {
@@ -67,6 +72,7 @@ LogStart StartAt(const LogEnd& end, const std::vector<LogSource>& sources);
 
 // For a person who decided so: the same at any verdict, damage and listed files included, with side
 // files <file>.cut-<offset>-<crc32c>. The manifest, if there is one, is written before files go.
+// Checkpoints newer than the location's go with what they held.
 // kInvalidArgument, with nothing done, if no file would be left or CheckCuttable says so.
 Result<LogEnd> CutBack(FileSystem& fs, const LogReader& reader, const LogLocation& location);
 
@@ -82,15 +88,20 @@ Result<std::string> SaveSideFile(FileSystem& fs, const std::string& path, std::s
 Status RemoveTemporaryFiles(FileSystem& fs, const std::string& directory,
                             const std::string& append_filename);
 
+// Removes a checkpoint with all that is in it; fine if there is none. No manifest names it any
+// more.
+Status RemoveCheckpointDirectory(FileSystem& fs, const std::string& path);
+
 // The highest number in the name of an incremental file, listed or not; 0: there is none.
 Result<int64_t> NewestSequence(FileSystem& fs, const std::string& directory,
                                const std::string& append_filename);
 
 // Puts out of the way what a writer left that crashed between the manifest switch of a rewrite and
 // its end, or before it: files with names of ours that `manifest`, which is durable, does not list.
-// Bases and incremental files before the first listed one are superseded and removed; what cannot
-// be removed now stays until next time. Later ones belong to a log that was being turned on: they
-// get the ending .unlisted, so that no later file of that name is taken for them, and are returned.
+// Bases, checkpoints and incremental files before the first listed one are superseded and removed;
+// what cannot be removed now stays until next time. Later ones belong to a log that was being
+// turned on: they get the ending .unlisted, so that no later file of that name is taken for them,
+// and are returned.
 Result<std::vector<std::string>> RemoveSupersededFiles(FileSystem& fs, const std::string& directory,
                                                        const std::string& append_filename,
                                                        const Manifest& manifest);

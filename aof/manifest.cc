@@ -111,6 +111,7 @@ class ManifestReader {
     }
     if (annotated_ && !ended_) return Wrong("the #HF:end line is missing (half-written?)");
     if (pending_) return Wrong("a #HF:id line with no file line after it");
+    HF_TRY_STATUS(CheckWhole());
     return std::move(manifest_);
   }
 
@@ -157,7 +158,7 @@ class ManifestReader {
       return Unsupported(fmt::format("format version {}; this program reads version {}", *version,
                                      kManifestVersion));
     }
-    if (annotated_ || manifest_.base || !manifest_.incremental.empty()) {
+    if (annotated_ || !names_.empty()) {
       return Wrong("a #HF:v= line that is not the first");
     }
     rest.remove_prefix(digits.size());
@@ -186,6 +187,7 @@ class ManifestReader {
     }
     LogFileEntry entry = std::exchange(pending_, std::nullopt).value_or(LogFileEntry{});
     std::string_view type;
+    std::string_view log;
     for (size_t i = 0; i < words.args.size(); i += 2) {
       const std::string_view value = words.args[i + 1];
       if (EqualsIgnoringCase(words.args[i], "file")) {
@@ -196,6 +198,8 @@ class ManifestReader {
         entry.sequence = *sequence;
       } else if (EqualsIgnoringCase(words.args[i], "type")) {
         type = value;
+      } else if (EqualsIgnoringCase(words.args[i], "log")) {
+        log = value;
       }  // Redis, too, takes unknown keys as of a later version
     }
     if (entry.name.empty() || entry.sequence == 0 || type.size() != 1) {
@@ -206,7 +210,45 @@ class ManifestReader {
       return Wrong("the file must be a name, not a path");
     }
     if (!names_.insert(entry.name).second) return Wrong("a file that is named twice");
+    if (type[0] == static_cast<char>(LogFileType::kCheckpoint))
+      return AddCheckpoint(std::move(entry), log);
     return Add(std::move(entry), type[0]);
+  }
+
+  Status AddCheckpoint(LogFileEntry entry, std::string_view log) {
+    CheckpointEntry checkpoint{.name = std::move(entry.name), .sequence = entry.sequence};
+    if (!entry.id) return Wrong("a checkpoint without a #HF:id line");
+    checkpoint.id = *entry.id;
+    HF_CHECK(checkpoint.sequence > 0 && !checkpoint.name.empty());
+    if (!log.empty()) {
+      checkpoint.log_sequence = ParseInteger(log);
+      if (!checkpoint.log_sequence || *checkpoint.log_sequence <= 0)
+        return Wrong("bad number of the first log file");
+    }
+    if (!manifest_.checkpoints.empty()) {
+      const CheckpointEntry& last = manifest_.checkpoints.back();
+      if (checkpoint.sequence <= last.sequence) return Wrong("sequence numbers must ascend");
+      // nullopt is less than any number.
+      if (last.log_sequence && checkpoint.log_sequence < last.log_sequence)
+        return Wrong("the log of a newer checkpoint begins earlier");
+    }
+    manifest_.checkpoints.push_back(std::move(checkpoint));
+    return {};
+  }
+
+  // What no line alone shows.
+  Status CheckWhole() {
+    if (manifest_.checkpoints.empty()) return {};
+    if (manifest_.base) return Wrong("a base file beside a checkpoint");
+    if (manifest_.incremental.empty()) return {};
+    // A cut may have left none: the next file has that number then.
+    for (const CheckpointEntry& checkpoint : manifest_.checkpoints) {
+      const size_t first = manifest_.FirstLogOf(checkpoint);
+      const auto& files = manifest_.incremental;
+      if (first < files.size() && files[first].sequence != *checkpoint.log_sequence)
+        return Wrong("the first log file of a checkpoint is not listed");
+    }
+    return {};
   }
 
   Status Add(LogFileEntry entry, char type) {
@@ -227,7 +269,7 @@ class ManifestReader {
         manifest_.incremental.push_back(std::move(entry));
         return {};
       case LogFileType::kCheckpoint:
-        return Unsupported("a checkpoint (type c), which needs a later version of this program");
+        break;  // AddCheckpoint's
     }
     return Wrong("unknown file type");
   }
@@ -243,14 +285,17 @@ class ManifestReader {
   Manifest manifest_;
 };
 
-Status AppendFileLine(std::string& out, const LogFileEntry& entry, bool annotated) {
+Status AppendFileLine(std::string& out, const LogFileEntry& entry, bool annotated,
+                      std::optional<int64_t> log_sequence = std::nullopt) {
   HF_CHECK(!entry.name.empty() && entry.sequence > 0);
   if (annotated && entry.id) {
     out += fmt::format("#HF:id={:016x}\n", *entry.id);
   }
-  const std::string line = fmt::format("file {} seq {} type {}\n",
-                                       NeedsQuotes(entry.name) ? Quoted(entry.name) : entry.name,
-                                       entry.sequence, static_cast<char>(entry.type));
+  std::string line = fmt::format("file {} seq {} type {}",
+                                 NeedsQuotes(entry.name) ? Quoted(entry.name) : entry.name,
+                                 entry.sequence, static_cast<char>(entry.type));
+  if (log_sequence) line += fmt::format(" log {}", *log_sequence);
+  line += '\n';
   if (line.size() > kMaxLineBytes) {
     return MakeError(ErrorCode::kInvalidArgument,
                      fmt::format("the file name {} is too long for a manifest", entry.name));
@@ -260,6 +305,13 @@ Status AppendFileLine(std::string& out, const LogFileEntry& entry, bool annotate
 }
 
 }  // namespace
+
+size_t Manifest::FirstLogOf(const CheckpointEntry& checkpoint) const {
+  if (!checkpoint.log_sequence) return incremental.size();
+  const auto first =
+      std::ranges::lower_bound(incremental, *checkpoint.log_sequence, {}, &LogFileEntry::sequence);
+  return static_cast<size_t>(first - incremental.begin());
+}
 
 Result<Manifest> ParseManifest(std::string_view text, const std::string& path) {
   return ManifestReader(text, path).Read();
@@ -276,6 +328,13 @@ Result<std::string> FormatManifest(const Manifest& manifest) {
   if (manifest.base) {
     HF_CHECK(manifest.base->type == LogFileType::kBase);
     HF_TRY_STATUS(AppendFileLine(out, *manifest.base, annotated));
+  }
+  HF_CHECK(manifest.checkpoints.empty() || annotated);
+  HF_CHECK(manifest.checkpoints.empty() || !manifest.base);
+  for (const CheckpointEntry& checkpoint : manifest.checkpoints) {
+    const LogFileEntry line{checkpoint.name, checkpoint.sequence, LogFileType::kCheckpoint,
+                            checkpoint.id};
+    HF_TRY_STATUS(AppendFileLine(out, line, annotated, checkpoint.log_sequence));
   }
   for (const LogFileEntry& entry : manifest.history) {
     HF_CHECK(entry.type == LogFileType::kHistory);
@@ -332,6 +391,10 @@ std::string IncrementalFileName(std::string_view append_filename, int64_t sequen
 
 std::string ManifestFileName(std::string_view append_filename) {
   return fmt::format("{}.manifest", append_filename);
+}
+
+std::string CheckpointName(std::string_view append_filename, int64_t sequence) {
+  return fmt::format("{}.{}.checkpoint", append_filename, sequence);
 }
 
 std::string JoinPath(std::string_view directory, std::string_view name) {

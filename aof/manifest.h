@@ -8,6 +8,12 @@
 //   file appendonly.aof.1.incr.aof seq 1 type i
 //   #HF:end,h=1a2b3c4d
 //
+// Once there was a snapshot, checkpoints stand in the place of the base, in lines at which
+// redis-server stops: it cannot load them, and must not serve what came after them alone.
+//
+//   #HF:id=0123456789abcdef
+//   file appendonly.aof.1.checkpoint seq 1 type c log 2
+//
 // docs/formats.md, "Manifest", has every byte. Values and plain functions: any thread. Errors name
 // the file and the line: kNotFound, kCorruption (garbled or half-written), kUnsupported (a newer
 // version), kIoError.
@@ -32,7 +38,7 @@ enum class LogFileType : char {
   kBase = 'b',         // the data set as of a cut
   kHistory = 'h',      // superseded, may be removed
   kIncremental = 'i',  // what came after
-  kCheckpoint = 'c',   // reserved for a RocksDB checkpoint; redis-server stops at it
+  kCheckpoint = 'c',   // a directory: the data set as of a cut; redis-server stops at it
 };
 
 struct LogFileEntry {
@@ -43,15 +49,32 @@ struct LogFileEntry {
   bool operator==(const LogFileEntry&) const = default;
 };
 
+// A snapshot that is kept (snapshot/checkpoint.h).
+struct CheckpointEntry {
+  std::string name;  // of its directory, beside the manifest
+  int64_t sequence = 0;
+  uint64_t id = 0;  // as its metadata says
+  // Number of the first incremental file after its cut; none: no log was kept then.
+  std::optional<int64_t> log_sequence = std::nullopt;
+  bool operator==(const CheckpointEntry&) const = default;
+};
+
 // Random, made once per data set: seeds the order of keys.
 using HashKey = std::array<uint8_t, 16>;
 
 struct Manifest {
-  std::optional<HashKey> hash_key;  // none: written by Redis
-  std::optional<LogFileEntry> base;
+  std::optional<HashKey> hash_key;   // none: written by Redis
+  std::optional<LogFileEntry> base;  // none beside checkpoints
+  // Oldest first; the newest is the data set, with the log since its cut. The others are kept for a
+  // restore.
+  std::vector<CheckpointEntry> checkpoints;
   std::vector<LogFileEntry> history;
   std::vector<LogFileEntry> incremental;  // ascending sequence
   bool operator==(const Manifest&) const = default;
+
+  // Where in `incremental` the log since the cut of a checkpoint begins; its size: nowhere. Not
+  // further than that of a newer checkpoint.
+  size_t FirstLogOf(const CheckpointEntry& checkpoint) const;
 };
 
 // `path` is only for messages.
@@ -69,6 +92,11 @@ Status WriteManifest(FileSystem& fs, const std::string& path, const Manifest& ma
 std::string BaseFileName(std::string_view append_filename, int64_t sequence);
 std::string IncrementalFileName(std::string_view append_filename, int64_t sequence);
 std::string ManifestFileName(std::string_view append_filename);
+// The metadata file in the directory of a checkpoint.
+inline constexpr std::string_view kCheckpointFile = "HOLDFAST";  // stored on disk: never change
+// "<append_filename>.7.checkpoint": the name of the log in it keeps two logs in one directory
+// apart.
+std::string CheckpointName(std::string_view append_filename, int64_t sequence);
 
 std::string JoinPath(std::string_view directory, std::string_view name);
 // "" becomes ".".

@@ -233,6 +233,11 @@ Status PosixFileSystem::Unlink(const std::string& path) {
   return {};
 }
 
+Status PosixFileSystem::RemoveDirectory(const std::string& path) {
+  if (::rmdir(path.c_str()) != 0) return SystemError("remove directory", path, errno);
+  return {};
+}
+
 Status PosixFileSystem::SyncDirectory(const std::string& directory) {
   const int fd =
       Retry([&] { return ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });

@@ -19,6 +19,7 @@ class PosixFileSystem final : public FileSystem {
   Result<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override;
   Status Rename(const std::string& from, const std::string& to) override;
   Status Unlink(const std::string& path) override;
+  Status RemoveDirectory(const std::string& path) override;
   Status SyncDirectory(const std::string& directory) override;
   Status CreateDirectory(const std::string& path) override;
   Result<std::vector<std::string>> List(const std::string& directory) override;

@@ -7,7 +7,11 @@
 namespace holdfast {
 
 int64_t LogCatalog::FollowingSequence() const {
-  return manifest_.incremental.empty() ? 1 : manifest_.incremental.back().sequence + 1;
+  int64_t sequence = manifest_.incremental.empty() ? 1 : manifest_.incremental.back().sequence + 1;
+  // A cut of the log may have taken away the file that a checkpoint is followed by.
+  for (const aof::CheckpointEntry& checkpoint : manifest_.checkpoints)
+    sequence = std::max(sequence, checkpoint.log_sequence.value_or(1));
+  return sequence;
 }
 
 int64_t LogCatalog::NextSequence() const { return std::max(FollowingSequence(), least_sequence_); }
@@ -82,6 +86,7 @@ Result<std::vector<std::string>> LogCatalog::ReplaceBase(const std::string& name
                                                          const std::string& first_incremental) {
   const std::lock_guard lock(mutex_);
   aof::Manifest changed = manifest_;
+  HF_CHECK(changed.checkpoints.empty());  // a base would have to hold what they hold
   const int64_t sequence = NextBaseSequence();
   HF_CHECK(name == aof::BaseFileName(append_filename_, sequence));
   std::vector<std::string> superseded = void_bases_;
@@ -100,6 +105,59 @@ Result<std::vector<std::string>> LogCatalog::ReplaceBase(const std::string& name
     return std::unexpected(std::move(switched).error());
   }
   void_bases_.clear();
+  withheld_ = false;
+  least_sequence_ = 0;
+  return superseded;
+}
+
+int64_t LogCatalog::NextCheckpointSequence() const {
+  const int64_t listed = manifest_.checkpoints.empty() ? 0 : manifest_.checkpoints.back().sequence;
+  return std::max(listed, newest_checkpoint_sequence_) + 1;
+}
+
+std::string LogCatalog::NextCheckpointName() {
+  const std::lock_guard lock(mutex_);
+  return aof::CheckpointName(append_filename_, NextCheckpointSequence());
+}
+
+Result<Superseded> LogCatalog::SwitchToCheckpoint(const std::string& name, uint64_t id,
+                                                  const std::string& first_incremental,
+                                                  size_t keep) {
+  const std::lock_guard lock(mutex_);
+  HF_CHECK(keep >= 1);
+  aof::Manifest changed = manifest_;
+  aof::CheckpointEntry checkpoint{.name = name, .sequence = NextCheckpointSequence(), .id = id};
+  HF_CHECK(name == aof::CheckpointName(append_filename_, checkpoint.sequence));
+  const auto first =
+      std::ranges::find(changed.incremental, first_incremental, &aof::LogFileEntry::name);
+  HF_CHECK((first != changed.incremental.end()) == !first_incremental.empty());
+  if (!first_incremental.empty()) checkpoint.log_sequence = first->sequence;
+  changed.checkpoints.push_back(checkpoint);
+  Superseded superseded{.files = void_bases_, .checkpoints = void_checkpoints_};
+  while (changed.checkpoints.size() > keep) {
+    superseded.checkpoints.push_back(changed.checkpoints.front().name);
+    changed.checkpoints.erase(changed.checkpoints.begin());
+  }
+  // A log that has come to its end leads from no older checkpoint to this one.
+  if (!checkpoint.log_sequence) {
+    for (aof::CheckpointEntry& older : changed.checkpoints) older.log_sequence.reset();
+  }
+  size_t still_needed = changed.incremental.size();
+  for (const aof::CheckpointEntry& kept : changed.checkpoints)
+    still_needed = std::min(still_needed, changed.FirstLogOf(kept));
+  if (changed.base) superseded.files.push_back(changed.base->name);
+  changed.base.reset();
+  const auto end = changed.incremental.begin() + static_cast<std::ptrdiff_t>(still_needed);
+  for (auto old = changed.incremental.begin(); old != end; ++old)
+    superseded.files.push_back(old->name);
+  changed.incremental.erase(changed.incremental.begin(), end);
+  newest_checkpoint_sequence_ = checkpoint.sequence;
+  if (Status switched = Switch(changed); !switched) {
+    void_checkpoints_.push_back(name);
+    return std::unexpected(std::move(switched).error());
+  }
+  void_bases_.clear();
+  void_checkpoints_.clear();
   withheld_ = false;
   least_sequence_ = 0;
   return superseded;

@@ -1,7 +1,7 @@
 // Keeps the manifest of the store's log: which files make it up, in memory and on disk, always
 // switched by one atomic rename. Owned by the StoreLog; List comes from the log's sync thread,
-// ReplaceBase from the rewrite thread. After an error the file may say either: the same call is
-// made again before anything is removed.
+// ReplaceBase and SwitchToCheckpoint from the rewrite or snapshot thread. After an error the file
+// may say either: the same call is made again before anything is removed.
 //
 // A log that is turned on while the store runs holds nothing of the data set until its first base
 // is complete. Until then what is listed stays in memory (*withheld*): the manifest on the disk
@@ -19,6 +19,12 @@
 #include "holdfast/file_system.h"
 
 namespace holdfast {
+
+// What is no longer part of the data set and may be removed: names in the log's directory.
+struct Superseded {
+  std::vector<std::string> files;
+  std::vector<std::string> checkpoints;  // aof::RemoveCheckpointDirectory
+};
 
 class LogCatalog final : public aof::SegmentCatalog {
  public:
@@ -49,10 +55,20 @@ class LogCatalog final : public aof::SegmentCatalog {
   Result<std::vector<std::string>> ReplaceBase(const std::string& name, uint64_t file_id,
                                                const std::string& first_incremental);
 
+  // The name that the next checkpoint will have.
+  std::string NextCheckpointName();
+  // One rename: checkpoint `name` with the log from `first_incremental` on (empty: there is no log)
+  // is the data set, `keep` checkpoints in all and the log since the oldest of them stay. After an
+  // error nothing is to be removed: the disk's manifest may name the new checkpoint all the same,
+  // so that name is never given to another.
+  Result<Superseded> SwitchToCheckpoint(const std::string& name, uint64_t id,
+                                        const std::string& first_incremental, size_t keep);
+
  private:
   int64_t FollowingSequence() const;
   int64_t NextSequence() const;
   int64_t NextBaseSequence() const;
+  int64_t NextCheckpointSequence() const;
   Status Switch(const aof::Manifest& manifest);
 
   FileSystem& file_system_;
@@ -61,9 +77,12 @@ class LogCatalog final : public aof::SegmentCatalog {
   std::mutex mutex_;
   aof::Manifest manifest_;
   bool withheld_ = false;
-  int64_t least_sequence_ = 0;           // of the next incremental file
-  int64_t newest_base_sequence_ = 0;     // tried so far
-  std::vector<std::string> void_bases_;  // of switches that failed; removed after one that works
+  int64_t least_sequence_ = 0;              // of the next incremental file
+  int64_t newest_base_sequence_ = 0;        // tried so far
+  int64_t newest_checkpoint_sequence_ = 0;  // as well
+  // Of switches that failed; removed after one that works.
+  std::vector<std::string> void_bases_;
+  std::vector<std::string> void_checkpoints_;
 };
 
 }  // namespace holdfast

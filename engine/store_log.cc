@@ -12,6 +12,7 @@
 #include "engine/log_rewrite.h"
 #include "engine/store.h"
 #include "holdfast/check.h"
+#include "snapshot/checkpoint.h"
 
 namespace holdfast {
 namespace {
@@ -24,13 +25,6 @@ uint64_t RingBytes(const config::Config& config, const eviction::MemoryBudget& b
   const auto wanted = static_cast<uint64_t>(config.Integer("aof-ring-size"));
   if (wanted != 0) return std::min(wanted, kLargestRingBytes);
   return std::min(kMaxRingBytes, budget.limit() / 16);  // without a limit that is much
-}
-
-memtable::HashSeed SeedOf(const aof::HashKey& key) {
-  memtable::HashSeed seed;
-  std::memcpy(&seed.k0, key.data(), sizeof(seed.k0));
-  std::memcpy(&seed.k1, key.data() + sizeof(seed.k0), sizeof(seed.k1));
-  return seed;
 }
 
 std::string ParentOf(std::string_view path) {
@@ -104,6 +98,11 @@ Status StoreLog::ReadLocation() {
   const config::Config& config = store_.config();
   location_ = std::make_unique<aof::LogLocation>(HF_TRY(aof::LocateLog(
       files, config.Text("dir"), config.Text("appenddirname"), config.Text("appendfilename"))));
+  if (location_->checkpoint)
+    return MakeError(ErrorCode::kUnsupported,
+                     fmt::format("{} names the checkpoint {}, which needs a later version of this "
+                                 "program",
+                                 location_->manifest_path, location_->checkpoint->name));
   HF_TRY_STATUS(files.CreateDirectory(LogDirectory()));
   HF_TRY_STATUS(files.SyncDirectory(config.Text("dir")));
   if (!location_->has_manifest && !location_->sources.empty()) HF_TRY_STATUS(AdoptSingleFile());
@@ -128,7 +127,7 @@ Result<memtable::HashSeed> StoreLog::OpenDirectory() {
   // Before anybody can ask how far loading is.
   load_started_ms_ = store_.clock().NowMs();
   load_total_bytes_ = LogBytes();
-  seed_ = has_log ? SeedOf(*location_->manifest.hash_key)
+  seed_ = has_log ? snapshot::SeedOf(*location_->manifest.hash_key)
                   : memtable::HashSeed{store_.random().NextRandom(), store_.random().NextRandom()};
   return seed_;
 }

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "holdfast/check.h"
+#include "snapshot/byte_coding.h"
 
 namespace holdfast::snapshot {
 namespace {
@@ -71,47 +72,6 @@ Result<ValueType> TypeOfStored(uint8_t stored) {
   return MakeError(ErrorCode::kCorruption, fmt::format("a cold row of unknown type {}", stored));
 }
 
-// 7 bits a byte, low ones first; the high bit says that more follow.
-void AppendVarint(std::string& out, uint64_t value) {
-  for (; value >= 0x80; value >>= 7) out.push_back(static_cast<char>(value | 0x80));
-  out.push_back(static_cast<char>(value));
-}
-
-void AppendFixed(std::string& out, uint64_t value) {
-  for (int shift = 0; shift < 64; shift += 8) out.push_back(static_cast<char>(value >> shift));
-}
-
-// Takes numbers off the front of a row.
-class RowParser {
- public:
-  explicit RowParser(std::string_view rest) : rest_(rest) {}
-
-  bool Varint(uint64_t& value) {
-    value = 0;
-    for (int shift = 0; shift < 64 && !rest_.empty(); shift += 7) {
-      const auto byte = static_cast<uint8_t>(rest_.front());
-      rest_.remove_prefix(1);
-      const uint64_t bits = byte & 0x7f;
-      if (shift == 63 && bits > 1) return false;
-      value |= bits << shift;
-      if (byte < 0x80) return byte != 0 || shift == 0;  // one way only to write a number
-    }
-    return false;
-  }
-  bool Fixed(uint64_t& value) {
-    if (rest_.size() < sizeof(value)) return false;
-    value = 0;
-    for (int i = 7; i >= 0; --i)
-      value = value << 8 | static_cast<uint8_t>(rest_[static_cast<size_t>(i)]);
-    rest_.remove_prefix(sizeof(value));
-    return true;
-  }
-  std::string_view rest() const { return rest_; }
-
- private:
-  std::string_view rest_;
-};
-
 std::unexpected<Error> Broken(std::string_view what) {
   return MakeError(ErrorCode::kCorruption, fmt::format("a cold row with {}", what));
 }
@@ -164,7 +124,7 @@ Result<ColdRow> DecodeColdRow(std::string_view bytes) {
   if ((flags & ~kAllRowFlags) != 0) return Broken("unknown flags");
   header.raw_string = (flags & kRawString) != 0;
   header.rank = static_cast<uint8_t>(bytes[3]);
-  RowParser parser(bytes.substr(kFixedBytes));
+  ByteParser parser(bytes.substr(kFixedBytes));
   uint64_t expiry_ms = 0;
   if ((flags & kHasExpiry) != 0) {
     if (!parser.Fixed(expiry_ms) || expiry_ms > INT64_MAX) return Broken("no time to live");

@@ -114,27 +114,14 @@ Result<std::vector<std::optional<ColdValue>>> LiveTier::Read(std::span<const Col
 
 // Straight into the block that memory will hold: a long value is never there twice.
 Status LiveTier::ReadLong(const ColdHeader& header, ColdValue& value) {
-  HF_CHECK(header.value_id != 0 && header.payload_bytes > kInlineBytes);
-  const std::string end = BigEndianKey(header.value_id + 1);
-  const rocksdb::Slice bound = ToSlice(end);
-  const auto chunk = database_->Iterate(kChunks, &bound);
   value.block = BlockRef::Adopt(CountedBlock::Create(header.payload_bytes));
   uint64_t& size = value.block->size;
-  for (chunk->Seek(ToSlice(BigEndianKey(header.value_id))); chunk->Valid(); chunk->Next()) {
-    const std::string_view bytes = ToView(chunk->value());
-    const bool in_order =
-        ToView(chunk->key()) == BigEndianKey(header.value_id, BigEndianKey(size / kChunkBytes));
-    const uint64_t wanted = std::min<uint64_t>(kChunkBytes, header.payload_bytes - size);
-    if (!in_order || bytes.size() != wanted || wanted == 0) break;
-    HF_CHECK(size + bytes.size() <= value.block->capacity);
-    bytes.copy(value.block->data() + size, bytes.size());
-    size += bytes.size();
-  }
-  HF_TRY_STATUS(FromRocks(chunk->status(), "reading a long cold value"));
-  if (size == header.payload_bytes && !chunk->Valid()) return {};
-  return MakeError(ErrorCode::kCorruption,
-                   fmt::format("the long cold value {} is not the {} bytes that it should be",
-                               header.value_id, header.payload_bytes));
+  return database_->ReadPieces(header, [&](std::string_view piece) -> Status {
+    HF_CHECK(size + piece.size() <= value.block->capacity);
+    piece.copy(value.block->data() + size, piece.size());
+    size += piece.size();
+    return {};
+  });
 }
 
 bool LiveTier::Congested() const {

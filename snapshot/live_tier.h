@@ -115,6 +115,7 @@ class LiveTier {
   LiveTierFigures Figures() const;
 
  private:
+  friend class CheckpointReader;  // reads a checkpoint's rows where they lie
   struct Database;
   class Landing;
   explicit LiveTier(std::unique_ptr<Database> database);

@@ -6,7 +6,7 @@
 #include <rocksdb/table.h>
 
 #include <algorithm>
-#include <vector>
+#include <utility>
 
 #include "holdfast/check.h"
 
@@ -19,6 +19,9 @@ constexpr double kFilterBits = 14;
 constexpr size_t kBlockBytes = size_t{8} << 10;
 constexpr uint32_t kDictionaryBytes = uint32_t{16} << 10;
 constexpr int kValueIdBytes = 8;
+constexpr size_t kReadingCacheBytes = size_t{4} << 20;
+constexpr size_t kReadingAheadBytes = size_t{2} << 20;
+constexpr int kReadingOpenFiles = 128;
 
 rocksdb::Options MakeOptions(const LiveTierOptions& options,
                              const std::shared_ptr<rocksdb::Cache>& cache,
@@ -51,21 +54,6 @@ rocksdb::Options MakeOptions(const LiveTierOptions& options,
   return made;
 }
 
-// RocksDB names its manifest when it cannot open one of the tables that this lists.
-Status VerifyTables(const rocksdb::Options& options, const std::string& directory) {
-  std::vector<std::string> names;
-  HF_TRY_STATUS(
-      FromRocks(options.env->GetChildren(directory, &names), fmt::format("listing {}", directory)));
-  for (const std::string& name : names) {
-    if (!name.ends_with(".sst")) continue;
-    rocksdb::SstFileReader table(options);
-    const std::string path = fmt::format("{}/{}", directory, name);
-    HF_TRY_STATUS(FromRocks(table.Open(path), path));
-    HF_TRY_STATUS(FromRocks(table.VerifyChecksum(), path));
-  }
-  return {};
-}
-
 }  // namespace
 
 Status FromRocks(const rocksdb::Status& status, std::string_view doing) {
@@ -92,6 +80,35 @@ uint64_t FromBigEndian(std::string_view bytes) {
   return value;
 }
 
+Status LiveTier::Database::VerifyTable(const std::string& path) const {
+  rocksdb::SstFileReader table(options);
+  HF_TRY_STATUS(FromRocks(table.Open(path), path));
+  return FromRocks(table.VerifyChecksum(), path);
+}
+
+std::vector<rocksdb::ColumnFamilyDescriptor> LiveTier::Database::Descriptors() const {
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (const char* name : kFamilyNames) descriptors.emplace_back(name, options);
+  return descriptors;
+}
+
+// RocksDB names its manifest when it cannot open one of the tables that this lists.
+Status LiveTier::Database::Opened(const rocksdb::Status& status, rocksdb::DB* opened,
+                                  const std::vector<rocksdb::ColumnFamilyHandle*>& handles) {
+  std::vector<std::string> names;
+  if (status.IsCorruption())
+    HF_TRY_STATUS(FromRocks(options.env->GetChildren(directory, &names), directory));
+  for (const std::string& name : names) {
+    if (name.ends_with(".sst")) HF_TRY_STATUS(VerifyTable(fmt::format("{}/{}", directory, name)));
+  }
+  HF_TRY_STATUS(FromRocks(status, fmt::format("opening the live tier in {}", directory)));
+  HF_CHECK(opened != nullptr && handles.size() == kFamilies);
+  for (size_t i = 0; i < kFamilies; ++i) HF_CHECK(handles[i]->GetName() == kFamilyNames[i]);
+  db.reset(opened);
+  std::copy(handles.begin(), handles.end(), families.begin());
+  return {};
+}
+
 Result<std::unique_ptr<LiveTier::Database>> LiveTier::Database::Open(
     const LiveTierOptions& options) {
   auto database = std::make_unique<Database>();
@@ -100,18 +117,11 @@ Result<std::unique_ptr<LiveTier::Database>> LiveTier::Database::Open(
   database->statistics = rocksdb::CreateDBStatistics();
   database->statistics->set_stats_level(rocksdb::StatsLevel::kExceptHistogramOrTimers);
   database->options = MakeOptions(options, database->cache, database->statistics);
-  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
-  for (const char* name : kFamilyNames) descriptors.emplace_back(name, database->options);
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* opened = nullptr;
-  const rocksdb::Status status =
-      rocksdb::DB::Open(database->options, options.directory, descriptors, &handles, &opened);
-  if (status.IsCorruption()) HF_TRY_STATUS(VerifyTables(database->options, options.directory));
-  HF_TRY_STATUS(FromRocks(status, fmt::format("opening the live tier in {}", options.directory)));
-  HF_CHECK(opened != nullptr && handles.size() == kFamilies);
-  for (size_t i = 0; i < kFamilies; ++i) HF_CHECK(handles[i]->GetName() == kFamilyNames[i]);
-  database->db.reset(opened);
-  std::copy(handles.begin(), handles.end(), database->families.begin());
+  const rocksdb::Status status = rocksdb::DB::Open(database->options, options.directory,
+                                                   database->Descriptors(), &handles, &opened);
+  HF_TRY_STATUS(database->Opened(status, opened, handles));
   for (const Family family : {kChunks, kReferences}) {
     const auto newest = database->Iterate(family, nullptr);
     newest->SeekToLast();
@@ -123,6 +133,28 @@ Result<std::unique_ptr<LiveTier::Database>> LiveTier::Database::Open(
   return database;
 }
 
+Result<std::unique_ptr<LiveTier::Database>> LiveTier::Database::OpenForReading(
+    const std::string& directory) {
+  auto database = std::make_unique<Database>();
+  database->directory = directory;
+  database->cache = rocksdb::NewLRUCache(kReadingCacheBytes);
+  database->options = MakeOptions(LiveTierOptions(), database->cache, nullptr);
+  auto* table = database->options.table_factory->GetOptions<rocksdb::BlockBasedTableOptions>();
+  HF_CHECK(table != nullptr);
+  table->filter_policy.reset();
+  database->options.create_if_missing = false;
+  database->options.create_missing_column_families = false;
+  database->options.max_open_files = kReadingOpenFiles;
+  database->read.fill_cache = false;
+  database->read.readahead_size = kReadingAheadBytes;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* opened = nullptr;
+  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(
+      database->options, directory, database->Descriptors(), &handles, &opened);
+  HF_TRY_STATUS(database->Opened(status, opened, handles));
+  return database;
+}
+
 LiveTier::Database::~Database() {
   if (db == nullptr) return;
   for (rocksdb::ColumnFamilyHandle* handle : families) db->DestroyColumnFamilyHandle(handle);
@@ -131,9 +163,31 @@ LiveTier::Database::~Database() {
 
 std::unique_ptr<rocksdb::Iterator> LiveTier::Database::Iterate(Family which,
                                                                const rocksdb::Slice* end) const {
-  rocksdb::ReadOptions read;
-  read.iterate_upper_bound = end;
-  return std::unique_ptr<rocksdb::Iterator>(db->NewIterator(read, family(which)));
+  rocksdb::ReadOptions bounded = read;
+  bounded.iterate_upper_bound = end;
+  return std::unique_ptr<rocksdb::Iterator>(db->NewIterator(bounded, family(which)));
+}
+
+Status LiveTier::Database::ReadPieces(const ColdHeader& header, const TakePiece& take) const {
+  HF_CHECK(header.value_id != 0 && header.payload_bytes > kInlineBytes);
+  const std::string end = BigEndianKey(header.value_id + 1);
+  const rocksdb::Slice bound = ToSlice(end);
+  const auto chunk = Iterate(kChunks, &bound);
+  uint64_t size = 0;
+  for (chunk->Seek(ToSlice(BigEndianKey(header.value_id))); chunk->Valid(); chunk->Next()) {
+    const std::string_view bytes = ToView(chunk->value());
+    const bool in_order =
+        ToView(chunk->key()) == BigEndianKey(header.value_id, BigEndianKey(size / kChunkBytes));
+    const uint64_t wanted = std::min<uint64_t>(kChunkBytes, header.payload_bytes - size);
+    if (!in_order || bytes.size() != wanted || wanted == 0) break;
+    HF_TRY_STATUS(take(bytes));
+    size += bytes.size();
+  }
+  HF_TRY_STATUS(FromRocks(chunk->status(), "reading a long cold value"));
+  if (size == header.payload_bytes && !chunk->Valid()) return {};
+  return MakeError(ErrorCode::kCorruption,
+                   fmt::format("the long cold value {} is not the {} bytes that it should be",
+                               header.value_id, header.payload_bytes));
 }
 
 }  // namespace holdfast::snapshot

@@ -9,9 +9,11 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "holdfast/result.h"
 #include "snapshot/live_tier.h"
@@ -35,12 +37,25 @@ uint64_t FromBigEndian(std::string_view bytes);
 struct LiveTier::Database {
   // Whether the files of `directory` are there or not is the caller's matter.
   static Result<std::unique_ptr<Database>> Open(const LiveTierOptions& options);
+  // Nothing in the directory is changed; nothing may be written. For looking at each row once:
+  // without filters, with little in memory.
+  static Result<std::unique_ptr<Database>> OpenForReading(const std::string& directory);
   ~Database();
 
   rocksdb::ColumnFamilyHandle* family(Family which) const { return families[which]; }
   std::unique_ptr<rocksdb::Iterator> Iterate(Family which, const rocksdb::Slice* end) const;
+  // The chunks of a long value. kCorruption if they are not those that its header speaks of.
+  using TakePiece = std::function<Status(std::string_view piece)>;
+  Status ReadPieces(const ColdHeader& header, const TakePiece& take) const;
+  // Every block of one table.
+  Status VerifyTable(const std::string& path) const;
+
+  Status Opened(const rocksdb::Status& status, rocksdb::DB* opened,
+                const std::vector<rocksdb::ColumnFamilyHandle*>& handles);
+  std::vector<rocksdb::ColumnFamilyDescriptor> Descriptors() const;
 
   std::string directory;
+  rocksdb::ReadOptions read;
   rocksdb::Options options;
   std::shared_ptr<rocksdb::Cache> cache;
   std::shared_ptr<rocksdb::Statistics> statistics;

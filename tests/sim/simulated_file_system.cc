@@ -476,6 +476,23 @@ Status SimulatedFileSystem::Unlink(const std::string& name) {
   return {};
 }
 
+Status SimulatedFileSystem::RemoveDirectory(const std::string& name) {
+  const std::string path = AsDirectory(name);
+  const std::lock_guard lock(mutex_);
+  if (auto error = Count(kUnlink, path)) return std::unexpected(*std::move(error));
+  if (path.empty() || !inodes_.contains(path))
+    return Fail(ErrorCode::kNotFound, "remove", path, "No such file or directory");
+  if (!IsDirectoryLocked(path)) return Fail(ErrorCode::kIoError, "remove", path, "Not a directory");
+  for (const auto& [entry, ignored] : inodes_) {
+    if (ParentOf(entry) == path)
+      return Fail(ErrorCode::kIoError, "remove", path, "Directory not empty");
+  }
+  const uint64_t id = inodes_.at(path)->id;
+  inodes_.erase(path);
+  Record({.kind = Operation::Kind::kUnlink, .inode = id, .path = path, .directory = true});
+  return {};
+}
+
 Status SimulatedFileSystem::SyncDirectory(const std::string& directory) {
   const std::string path = AsDirectory(directory);
   const std::lock_guard lock(mutex_);

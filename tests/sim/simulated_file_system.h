@@ -40,7 +40,7 @@ enum Call : uint32_t {
   kSync = 8,
   kTruncate = 16,
   kRename = 32,
-  kUnlink = 64,
+  kUnlink = 64,  // RemoveDirectory as well
   kSyncDirectory = 128,
   kCreateDirectory = 256,
   kList = 512,  // List, Exists, IsDirectory, Size, FreeBytes
@@ -92,6 +92,7 @@ class SimulatedFileSystem final : public FileSystem {
   Result<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override;
   Status Rename(const std::string& from, const std::string& to) override;
   Status Unlink(const std::string& path) override;
+  Status RemoveDirectory(const std::string& path) override;
   Status SyncDirectory(const std::string& directory) override;
   Status CreateDirectory(const std::string& path) override;
   Result<std::vector<std::string>> List(const std::string& directory) override;

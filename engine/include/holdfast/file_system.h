@@ -53,6 +53,8 @@ class FileSystem {
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
   // kNotFound if absent.
   virtual Status Unlink(const std::string& path) = 0;
+  // An empty one; kNotFound if absent.
+  virtual Status RemoveDirectory(const std::string& path) = 0;
   // Makes creations, renames and removals in `directory` durable.
   virtual Status SyncDirectory(const std::string& directory) = 0;
   // Existing is fine; parents are not created.

@@ -159,6 +159,7 @@ class DiskWrapper : public FileSystem {
     return disk_.Rename(from, to);
   }
   Status Unlink(const std::string& path) override { return disk_.Unlink(path); }
+  Status RemoveDirectory(const std::string& path) override { return disk_.RemoveDirectory(path); }
   Status SyncDirectory(const std::string& directory) override {
     return disk_.SyncDirectory(directory);
   }

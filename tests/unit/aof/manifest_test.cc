@@ -1,7 +1,11 @@
 #include "aof/manifest.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
+#include "aof/crc32c.h"
 #include "tests/sim/simulated_file_system.h"
 
 namespace holdfast::aof {
@@ -89,8 +93,71 @@ TEST(ManifestTest, ErrorsNameFileAndLine) {
 TEST(ManifestTest, LaterVersionsAreNamed) {
   EXPECT_EQ(ErrorOf("#HF:v=2,key=zz,more=1\n", ErrorCode::kUnsupported),
             "manifest dir/m line 1: format version 2; this program reads version 1");
-  EXPECT_NE(ErrorOf("file a seq 1 type c\n", ErrorCode::kUnsupported).find("checkpoint"),
+}
+
+Manifest SampleWithCheckpoints() {
+  Manifest manifest;
+  manifest.hash_key = kKey;
+  manifest.checkpoints = {{"a.aof.3.checkpoint", 3, 0xabc, std::nullopt},
+                          {"a.aof.4.checkpoint", 4, 0xdef, 7},
+                          {"a.aof.9.checkpoint", 9, 0x123, 9}};
+  manifest.history = {{"a.aof.1.base.aof", 1, LogFileType::kHistory, {}}};
+  manifest.incremental = {{"a.aof.7.incr.aof", 7, LogFileType::kIncremental, 7},
+                          {"a.aof.8.incr.aof", 8, LogFileType::kIncremental, 8},
+                          {"a.aof.9.incr.aof", 9, LogFileType::kIncremental, 8}};
+  return manifest;
+}
+
+TEST(ManifestTest, CheckpointsStandInThePlaceOfTheBase) {
+  const Manifest manifest = SampleWithCheckpoints();
+  const std::string text = *FormatManifest(manifest);
+  EXPECT_EQ(text.substr(0, text.find("file a.aof.1.base")),
+            "#HF:v=1,key=00112233445566778899aabbccddeeff\n"
+            "#HF:id=0000000000000abc\n"
+            "file a.aof.3.checkpoint seq 3 type c\n"
+            "#HF:id=0000000000000def\n"
+            "file a.aof.4.checkpoint seq 4 type c log 7\n"
+            "#HF:id=0000000000000123\n"
+            "file a.aof.9.checkpoint seq 9 type c log 9\n");
+  EXPECT_EQ(*ParseManifest(text, "m"), manifest);
+  EXPECT_EQ(manifest.FirstLogOf(manifest.checkpoints[0]), 3);
+  EXPECT_EQ(manifest.FirstLogOf(manifest.checkpoints[1]), 0);
+  EXPECT_EQ(manifest.FirstLogOf(manifest.checkpoints[2]), 2);
+  for (size_t size = 0; size < text.size(); ++size)
+    EXPECT_FALSE(ParseManifest(text.substr(0, size), "m")) << size;
+}
+
+// Each is right but for one thing.
+TEST(ManifestTest, CheckpointsThatDoNotFitAreRefused) {
+  const auto refused = [](const std::function<void(Manifest&)>& spoil, std::string_view reason) {
+    Manifest manifest = SampleWithCheckpoints();
+    spoil(manifest);
+    const auto parsed = ParseManifest(*FormatManifest(manifest), "m");
+    return !parsed && parsed.error().message.find(reason) != std::string::npos;
+  };
+  EXPECT_TRUE(refused([](Manifest& m) { m.checkpoints[1].sequence = 3; }, "must ascend"));
+  EXPECT_TRUE(refused([](Manifest& m) { m.checkpoints[2].log_sequence = 6; }, "begins earlier"));
+  EXPECT_TRUE(refused([](Manifest& m) { m.checkpoints[2].log_sequence.reset(); }, "earlier"));
+  EXPECT_TRUE(refused([](Manifest& m) { m.checkpoints[1].name = "a.aof.8.incr.aof"; }, "twice"));
+  EXPECT_TRUE(
+      refused([](Manifest& m) { m.incremental.erase(m.incremental.begin()); }, "not listed"));
+  // The newest file, or all, may have been cut away.
+  EXPECT_FALSE(refused([](Manifest& m) { m.incremental.pop_back(); }, ""));
+  EXPECT_FALSE(refused([](Manifest& m) { m.incremental.clear(); }, ""));
+  const std::string line = "file a seq 1 type c log 1\n";
+  EXPECT_NE(ErrorOf(line).find("without a #HF:id"), std::string::npos);
+  const std::string start = "#HF:v=1,key=00112233445566778899aabbccddeeff\n";
+  const std::string id = "#HF:id=0000000000000abc\n";
+  const auto ended = [](const std::string& text) {
+    return text + fmt::format("#HF:end,h={:08x}\n", Crc32c(0, text));
+  };
+  EXPECT_TRUE(ParseManifest(ended(start + id + line), "m"));
+  EXPECT_NE(ErrorOf(ended(start + "file b seq 1 type b\n" + id + line)).find("beside"),
             std::string::npos);
+  for (const char* log : {"0", "-1", "x", "99999999999999999999"}) {
+    const std::string bad = fmt::format("file a seq 1 type c log {}\n", log);
+    EXPECT_NE(ErrorOf(ended(start + id + bad)).find("first log file"), std::string::npos) << log;
+  }
 }
 
 TEST(ManifestTest, AnnotatedManifestsMustBeWhole) {

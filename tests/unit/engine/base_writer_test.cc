@@ -31,6 +31,7 @@ class Drain final : public FileSystem {
   }
   Status Rename(const std::string&, const std::string&) override { return {}; }
   Status Unlink(const std::string&) override { return {}; }
+  Status RemoveDirectory(const std::string&) override { return {}; }
   Status SyncDirectory(const std::string&) override { return {}; }
   Status CreateDirectory(const std::string&) override { return {}; }
   Result<std::vector<std::string>> List(const std::string&) override { return {}; }

@@ -14,6 +14,7 @@ namespace holdfast {
 
 struct EvictionRules {
   eviction::Policy policy;
+  bool spills = false;  // what leaves memory goes to the tier; else it is dropped
   eviction::StateUse use = eviction::StateUse::kClock;
   eviction::Tuning tuning;
   int64_t slice_ns = 0;  // that a writer may spend on eviction; negative: no bound

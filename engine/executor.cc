@@ -139,19 +139,25 @@ Outcome Executor::ExecuteFor(Session& session, const PreparedCommand& command, R
     session.shared.blocked.store(true, std::memory_order_relaxed);
     return Outcome::kParked;
   }
-  Call(session, command, sink);
-  return Outcome::kReplied;
+  const Outcome outcome = Call(session, command, sink);
+  if (outcome == Outcome::kParked) [[unlikely]]
+    session.shared.blocked.store(true, std::memory_order_relaxed);
+  return outcome;
 }
 
-void Executor::Call(Session& session, const PreparedCommand& command, ReplySink& reply) {
+Outcome Executor::Call(Session& session, const PreparedCommand& command, ReplySink& reply) {
   const uint64_t started = last_ticks_;
   const uint64_t errors = reply.errors();
   std::span<const std::string_view> args = command.args;
   if (command.entry->Has(commands::kWrite)) args = MoveToBlocks(args);
-  if (command.entry->spec->locking == Locking::kExec) {
-    RunExec(session, reply);
-  } else {
-    Run(session, command, reply, args);
+  const Outcome outcome = command.entry->spec->locking == Locking::kExec
+                              ? RunExec(session, reply)
+                              : Run(session, command, reply, args);
+  if (!spent_.empty()) [[unlikely]]
+    ReleaseSpent();
+  if (outcome == Outcome::kParked) [[unlikely]] {
+    blocks_.clear();
+    return outcome;
   }
   // After it ran, as in Redis: the line shows the database that SELECT chose.
   if (store_.clients().Monitored()) [[unlikely]]
@@ -161,6 +167,7 @@ void Executor::Call(Session& session, const PreparedCommand& command, ReplySink&
   if (failed) [[unlikely]]
     store_.statistics().CountError(reply.error_code());
   Account(session, command, started, failed);
+  return outcome;
 }
 
 void Executor::Account(const Session& session, const PreparedCommand& command, uint64_t started,
@@ -187,25 +194,45 @@ void Executor::CollectKeys(int database, const CommandEntry& entry,
   }
 }
 
-void Executor::Run(Session& session, const PreparedCommand& command, ReplySink& reply,
-                   std::span<const std::string_view> args) {
+std::span<const KeyHandle> Executor::LockFor(const Session& session, const PreparedCommand& command,
+                                             std::span<const std::string_view> args,
+                                             LockedShards& locks) {
+  const CommandEntry& entry = *command.entry;
+  if (entry.one_key) [[likely]] {
+    one_key_ = command.key;
+    one_key_.database = session.database;
+    one_key_.ref.name = args[1];  // may have moved into a block
+    locks.LockOne(*one_key_.shard);
+    return {&one_key_, 1};
+  }
+  if (entry.spec->locking == Locking::kGate) {
+    locks.LockGate();
+    return {};
+  }
+  keys_.clear();
+  if (entry.spec->locking == Locking::kKeys) {
+    CollectKeys(session.database, entry, args, keys_);
+  } else {
+    CollectOtherKeys(session.database, entry, args, keys_);
+  }
+  locks.LockKeys(keys_);
+  return keys_;
+}
+
+Outcome Executor::Run(Session& session, const PreparedCommand& command, ReplySink& reply,
+                      std::span<const std::string_view> args) {
   const CommandEntry& entry = *command.entry;
   LockedShards locks(store_.keyspace());
-  KeyHandle one;
   std::span<const KeyHandle> keys;
-  if (entry.one_key) [[likely]] {
-    one = command.key;
-    one.database = session.database;
-    one.ref.name = args[1];  // may have moved into a block
-    keys = {&one, 1};
-    locks.LockOne(*one.shard);
-  } else if (entry.spec->locking == Locking::kKeys) {
-    keys_.clear();
-    CollectKeys(session.database, entry, args, keys_);
-    keys = keys_;
-    locks.LockKeys(keys);
-  } else if (entry.spec->locking == Locking::kGate) {
-    locks.LockGate();
+  for (Fetch fetch = Fetch::kAgain; fetch != Fetch::kThere;) {
+    keys = LockFor(session, command, args, locks);
+    if (!MayBeCold(keys)) [[likely]]
+      break;
+    wanted_.clear();
+    CollectWanted(session.database, entry, args);
+    fetch = FetchCold(session, locks, reply);
+    if (fetch == Fetch::kLater) return Outcome::kParked;
+    if (fetch == Fetch::kFailed) return Outcome::kReplied;
   }
   KeyAccess access(store_.keyspace(),
                    {.now_ms = now_ms_,
@@ -227,6 +254,7 @@ void Executor::Run(Session& session, const PreparedCommand& command, ReplySink& 
   group_.set_blocks(blocks_);
   Invoke(context);
   session.log_position = std::max(session.log_position, Commit(locks));
+  return Outcome::kReplied;
 }
 
 // Runs the handler and records what it changed.
@@ -289,22 +317,37 @@ std::span<const std::string_view> Executor::MoveToBlocks(std::span<const std::st
 }
 
 Status Executor::Replay(int database, const PreparedCommand& command) {
+  MakeRoomForReplay();
   LockedShards locks(store_.keyspace());
-  if (command.entry->one_key) {
-    KeyHandle key = command.key;
-    key.database = database;
-    locks.LockOne(*key.shard);
-    return ReplayLocked(database, command, {&key, 1}, locks);
+  while (true) {
+    KeyHandle one = command.key;
+    std::span<const KeyHandle> keys;
+    if (command.entry->one_key) {
+      one.database = database;
+      locks.LockOne(*one.shard);
+      keys = {&one, 1};
+    } else {
+      keys_.clear();
+      if (command.entry->spec->locking == Locking::kKeys)
+        CollectKeys(database, *command.entry, command.args, keys_);
+      if (command.entry->spec->locking == Locking::kGate) {
+        locks.LockGate();
+      } else {
+        locks.LockKeys(keys_);
+      }
+      keys = keys_;
+    }
+    if (MayBeCold(keys)) [[unlikely]] {
+      wanted_.clear();
+      CollectWanted(database, *command.entry, command.args);
+      HF_TRY_STATUS(FetchForReplay(locks));
+    }
+    if (locks.HoldsNothing() && !keys.empty()) continue;
+    const Status replayed = ReplayLocked(database, command, keys, locks);
+    locks.Release();
+    if (!spent_.empty()) ReleaseSpent();
+    return replayed;
   }
-  keys_.clear();
-  if (command.entry->spec->locking == Locking::kKeys)
-    CollectKeys(database, *command.entry, command.args, keys_);
-  if (command.entry->spec->locking == Locking::kGate) {
-    locks.LockGate();
-  } else {
-    locks.LockKeys(keys_);
-  }
-  return ReplayLocked(database, command, keys_, locks);
 }
 
 Status Executor::ReplayUnderGate(int database, const PreparedCommand& command) {
@@ -346,12 +389,20 @@ Status Executor::ReplayLocked(int database, const PreparedCommand& command,
 bool Executor::DeleteExpired(int database, std::string_view name) {
   const KeyHandle key = store_.keyspace().Handle(database, name);
   LockedShards locks(store_.keyspace());
-  locks.LockOne(*key.shard);
+  do {
+    locks.LockOne(*key.shard);
+    if (!MayBeCold({&key, 1})) break;
+    wanted_.assign(1, {key, keyspace::Need::kHeader});
+    if (!FetchForReplay(locks)) return false;  // it is found again
+  } while (locks.HoldsNothing());
   KeyAccess access(store_.keyspace(), {.now_ms = now_ms_, .log = Log(), .rule = &access_rule_});
-  const uint64_t expired = key.shard->counters.expired;
+  const uint64_t before = key.shard->counters.expired;
   access.ForWrite(key);
+  const bool expired = key.shard->counters.expired != before;
   Commit(locks);
-  return key.shard->counters.expired != expired;
+  locks.Release();
+  if (!spent_.empty()) ReleaseSpent();
+  return expired;
 }
 
 void Executor::FeedMonitors(const Session& session, const CommandEntry& entry,

@@ -67,6 +67,17 @@ class Executor {
   // Hands this turn's records to the log.
   void EndTurn();
 
+  // ---- for callers whose sessions have a load listener. After kParked: whether it was for cold
+  // keys, whose reads have not begun yet.
+  static bool WantsLoads(const commands::Session& session) {
+    return session.loads != nullptr && !session.loads->started();
+  }
+  // What a command that comes after the parked one may need is read along with it.
+  void LookAhead(commands::Session& session, const PreparedCommand& command);
+  void StartLoads(commands::Session& session);
+  // The commands that were looked at have run, or never will.
+  void ReleaseLoads(commands::Session& session);
+
   // Log replay: applies one logged command without checks, log, expiry or reply. The error text, if
   // the command failed (damage, or a log of a newer version).
   Status Replay(int database, const PreparedCommand& command);
@@ -82,7 +93,7 @@ class Executor {
     kReached,
     kTimeIsUp,
     kNothingLeft,  // that the policy may take
-    kHeld,         // the log, a pause or loading holds all writers up
+    kHeld,         // the log, a pause or loading holds all writers up, or the tier's writes
   };
   EvictionEnd EvictTo(uint64_t target_bytes, int64_t slice_ns);
   bool Evicts() const { return rules_.policy.rank != eviction::Rank::kNone; }
@@ -107,6 +118,7 @@ class Executor {
   enum class Admission : uint8_t { kGranted, kRefused, kLater };
   Admission AdmitMemory(const commands::Session& session, const PreparedCommand& command);
   bool MayEvict() const;
+  void MakeRoomForReplay();
   bool EvictFrom(keyspace::Shard& shard, int database);
   void PrefetchKeys(std::span<const PreparedCommand> batch);
   bool Refused(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
@@ -117,10 +129,35 @@ class Executor {
               std::string_view error);
   bool MustWait(const commands::Session& session, const PreparedCommand& command) const;
   bool Queue(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
-  void Call(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
-  void Run(commands::Session& session, const PreparedCommand& command, ReplySink& reply,
-           std::span<const std::string_view> args);
-  void RunExec(commands::Session& session, ReplySink& reply);
+  Outcome Call(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
+  Outcome Run(commands::Session& session, const PreparedCommand& command, ReplySink& reply,
+              std::span<const std::string_view> args);
+  std::span<const keyspace::KeyHandle> LockFor(const commands::Session& session,
+                                               const PreparedCommand& command,
+                                               std::span<const std::string_view> args,
+                                               keyspace::LockedShards& locks);
+  Outcome RunExec(commands::Session& session, ReplySink& reply);
+  void LockForExec(const commands::Session& session, keyspace::LockedShards& locks);
+  // ---- cold keys (executor_residency.cc)
+  enum class Fetch : uint8_t {
+    kThere,   // the locks are held, the command may run
+    kAgain,   // ... were let go of, the keys read: lock again and look again
+    kLater,   // ... were let go of: it parks
+    kFailed,  // ... were let go of: the error is the reply
+  };
+  static bool MayBeCold(std::span<const keyspace::KeyHandle> keys);
+  void CollectWanted(int database, const commands::CommandEntry& entry,
+                     std::span<const std::string_view> args);
+  void CollectOtherKeys(int database, const commands::CommandEntry& entry,
+                        std::span<const std::string_view> args,
+                        std::vector<keyspace::KeyHandle>& keys);
+  void CollectWantedByExec(const commands::Session& session);
+  Fetch FetchCold(commands::Session& session, keyspace::LockedShards& locks, ReplySink& reply);
+  Status FetchForReplay(keyspace::LockedShards& locks);
+  std::shared_ptr<keyspace::LoadSet> Ask(keyspace::LoadListener* listener, bool& cold,
+                                         bool& failed);
+  void ReadInPlace(std::shared_ptr<keyspace::LoadSet> set, keyspace::LockedShards& locks);
+  void ReleaseSpent();
   bool WatchBroken(commands::Session& session, keyspace::KeyAccess& access);
   void RunQueued(commands::Session& session, std::span<const commands::QueuedCommand> queue,
                  ReplySink& reply, keyspace::LockedShards& locks);
@@ -164,6 +201,15 @@ class Executor {
   bool appended_ = false;  // in this turn
   GroupBuffer group_;
   std::vector<keyspace::KeyHandle> keys_;
+  keyspace::KeyHandle one_key_;
+  struct WantedKey {
+    keyspace::KeyHandle key;
+    keyspace::Need need;
+  };
+  std::vector<WantedKey> wanted_;
+  std::vector<commands::OtherKey> other_keys_;
+  // Pins of what was read for the command under way; let go of once it has let go of its locks.
+  std::vector<std::shared_ptr<keyspace::LoadSet>> spent_;
   std::vector<commands::KeyPosition> positions_;
   std::vector<std::string_view> args_;
   std::vector<BlockRef> blocks_;

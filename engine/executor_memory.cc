@@ -1,5 +1,7 @@
 // The memory budget: what a command must see to before it takes locks, and eviction.
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "aof/log_writer.h"
 #include "engine/commands/clients.h"
@@ -65,16 +67,31 @@ Executor::Admission Executor::AdmitMemory(const Session& session, const Prepared
   const bool over = budget_.AboveLimit(0);
   store_.statistics().NoteOverLimit(over, store_.clock().MonotonicNs());
   if (!over) return Admission::kGranted;
-  if (end == EvictionEnd::kNothingLeft) return Admission::kRefused;
+  if (end == EvictionEnd::kNothingLeft && budget_.leaving() == 0) return Admission::kRefused;
   // Bounded steps, but not without end: writers that are faster than eviction wait for it.
-  return end == EvictionEnd::kTimeIsUp && budget_.FarAboveLimit() ? Admission::kLater
-                                                                  : Admission::kGranted;
+  const bool gives_way = end == EvictionEnd::kTimeIsUp || budget_.leaving() > 0;
+  return gives_way && budget_.FarAboveLimit() ? Admission::kLater : Admission::kGranted;
 }
 
-// An ordinary writer: what the log cannot take must not be deleted.
+// What is dropped is logged, by an ordinary writer: what the log cannot take must not be deleted.
 bool Executor::MayEvict() const {
+  if (rules_.spills) return true;
   return !loading_ && store_.LogAdmits() && !store_.WritesRefused(true) &&
          store_.clients().PausedAt(now_ms_) == commands::PauseMode::kNone;
+}
+
+// What is replayed can be more than memory holds. Nothing is dropped by it.
+void Executor::MakeRoomForReplay() {
+  if (!budget_.AboveHigh(0)) [[likely]]
+    return;
+  if (rules_generation_ != store_.eviction_rules().generation()) TakeEvictionRules();
+  if (!rules_.spills || !Evicts()) return;
+  constexpr int kLongestWaitMs = 1000;  // then memory that does not go is not waited for
+  for (int waited_ms = 0; waited_ms < kLongestWaitMs; ++waited_ms) {
+    EvictTo(budget_.low(), rules_.slice_ns);
+    if (!budget_.FarAboveLimit()) return;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 Executor::EvictionEnd Executor::EvictTo(uint64_t target_bytes, int64_t slice_ns) {
@@ -82,7 +99,7 @@ Executor::EvictionEnd Executor::EvictTo(uint64_t target_bytes, int64_t slice_ns)
   const int64_t started_ns = store_.clock().MonotonicNs();
   EvictionEnd end = EvictionEnd::kReached;
   int fruitless = 0;
-  for (int tried = 1; budget_.used() > target_bytes; ++tried) {
+  for (int tried = 1; budget_.staying() > target_bytes; ++tried) {
     const keyspace::ShardPicker::Place place =
         picker_.Pick(rules_.policy.expiring_only, eviction_random_);
     if (place.shard == nullptr) {
@@ -93,6 +110,10 @@ Executor::EvictionEnd Executor::EvictTo(uint64_t target_bytes, int64_t slice_ns)
     if (fruitless == kFruitless) {
       picker_.Forget();  // the keys are elsewhere by now, or gone
       fruitless = 0;
+      if (budget_.leaving() > 0) {  // or on their way: they must arrive first
+        end = EvictionEnd::kHeld;
+        break;
+      }
     }
     if (tried % kKeysPerLook != 0) continue;
     if (!MayEvict()) {
@@ -104,6 +125,7 @@ Executor::EvictionEnd Executor::EvictTo(uint64_t target_bytes, int64_t slice_ns)
       break;
     }
   }
+  if (budget_.leaving() > 0 && budget_.AboveLimit(0)) store_.keyspace().cold_store()->Hurry();
   const int64_t elapsed_ms = (store_.clock().MonotonicNs() - started_ns) / 1'000'000;
   const int64_t threshold_ms = store_.config().Integer("latency-monitor-threshold");
   if (threshold_ms > 0 && elapsed_ms >= threshold_ms)
@@ -125,7 +147,8 @@ bool Executor::EvictFrom(keyspace::Shard& shard, int database) {
       {.now_ms = now_ms_, .log = Log(), .rule = &access_rule_, .random = &eviction_random_});
   const KeyHandle key = store_.keyspace().Handle(database, victim->key());
   HF_CHECK(key.shard == &shard);
-  const bool evicted = store_.eviction_action().Evict(access, key, victim);
+  keyspace::EvictionAction& action = store_.eviction_action(rules_.spills);
+  const bool evicted = action.Evict(access, key, victim);
   Commit(locks);
   return evicted;
 }

@@ -61,7 +61,8 @@ Result<std::unique_ptr<Store>> Store::Create(const StoreParts& parts) {
                       .started_ms = parts.clock->NowMs(),
                       .run_id = RandomHex(*parts.random)};
   store->expire_cycle_ = std::make_unique<ExpireCycle>(*store);
-  store->eviction_action_ = std::make_unique<keyspace::DropAction>();
+  store->drop_action_ = std::make_unique<keyspace::DropAction>();
+  store->spill_action_ = std::make_unique<keyspace::SpillAction>();
   store->eviction_cycle_ = std::make_unique<EvictionCycle>(*store);
   store->FollowMemoryConfig();
   store->services_.active_expire = &store->expire_cycle_->active();

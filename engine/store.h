@@ -90,7 +90,9 @@ class Store {
   }
   const SharedEvictionRules& eviction_rules() const { return eviction_rules_; }
   EvictionCycle& eviction_cycle() { return *eviction_cycle_; }
-  keyspace::EvictionAction& eviction_action() { return *eviction_action_; }
+  keyspace::EvictionAction& eviction_action(bool spills) {
+    return spills ? *spill_action_ : *drop_action_;
+  }
   // The log's memory as far as the budget counts it: its share of a limit, however large a ring it
   // was opened with.
   uint64_t LogReserve() const { return log_reserve_.load(std::memory_order_relaxed); }
@@ -144,7 +146,8 @@ class Store {
   std::atomic<uint64_t> log_reserve_{0};
   std::unique_ptr<ProcessHost> host_;
   SharedEvictionRules eviction_rules_;
-  std::unique_ptr<keyspace::EvictionAction> eviction_action_;
+  std::unique_ptr<keyspace::EvictionAction> drop_action_;
+  std::unique_ptr<keyspace::EvictionAction> spill_action_;
   std::unique_ptr<EvictionCycle> eviction_cycle_;
   std::unique_ptr<ExpireCycle> expire_cycle_;
   std::vector<config::Subscription> subscriptions_;

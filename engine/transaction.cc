@@ -30,28 +30,24 @@ bool Executor::WatchBroken(Session& session, KeyAccess& access) {
   for (const commands::Watch& watch : session.watches) {
     if (watch.expired) continue;
     const KeyHandle key = store_.keyspace().Handle(watch.database, watch.key);
-    const memtable::Table* table = key.shard->table(watch.database);
-    if (table == nullptr) continue;
-    const memtable::Entry* entry = table->Find(key.ref);
-    if (entry != nullptr && entry->ExpiredAt(access.now_ms())) return true;
+    if (access.Expired(key)) return true;
   }
   return false;
 }
 
-void Executor::RunExec(Session& session, ReplySink& reply) {
-  if (!session.transaction.open) return reply.Error("ERR EXEC without MULTI");
-  if (session.transaction.failed) {
-    ResetTransaction(session);
-    return reply.Error("EXECABORT Transaction discarded because of previous errors.");
-  }
-  LockedShards locks(store_.keyspace());
+// The union of what the queue and the watches need.
+void Executor::LockForExec(const Session& session, LockedShards& locks) {
   bool gate = false;
   keys_.clear();
   for (const commands::QueuedCommand& queued : session.transaction.queue) {
     const Locking locking = queued.entry->spec->locking;
     gate |= locking == Locking::kGate || locking == Locking::kEachShard;
     const std::vector<std::string_view> args(queued.args.begin(), queued.args.end());
-    if (locking == Locking::kKeys) CollectKeys(session.database, *queued.entry, args, keys_);
+    if (locking == Locking::kKeys) {
+      CollectKeys(session.database, *queued.entry, args, keys_);
+    } else {
+      CollectOtherKeys(session.database, *queued.entry, args, keys_);
+    }
   }
   for (const commands::Watch& watch : session.watches) {
     keys_.push_back(store_.keyspace().Handle(watch.database, watch.key));
@@ -61,6 +57,43 @@ void Executor::RunExec(Session& session, ReplySink& reply) {
   } else {
     locks.LockKeys(keys_);
   }
+}
+
+void Executor::CollectWantedByExec(const Session& session) {
+  wanted_.clear();
+  for (const commands::QueuedCommand& queued : session.transaction.queue) {
+    const std::vector<std::string_view> args(queued.args.begin(), queued.args.end());
+    CollectWanted(session.database, *queued.entry, args);
+  }
+  for (const commands::Watch& watch : session.watches) {
+    wanted_.push_back(
+        {store_.keyspace().Handle(watch.database, watch.key), keyspace::Need::kHeader});
+  }
+}
+
+Outcome Executor::RunExec(Session& session, ReplySink& reply) {
+  if (!session.transaction.open) {
+    reply.Error("ERR EXEC without MULTI");
+    return Outcome::kReplied;
+  }
+  if (session.transaction.failed) {
+    ResetTransaction(session);
+    reply.Error("EXECABORT Transaction discarded because of previous errors.");
+    return Outcome::kReplied;
+  }
+  LockedShards locks(store_.keyspace());
+  for (Fetch fetch = Fetch::kAgain; fetch != Fetch::kThere;) {
+    LockForExec(session, locks);
+    if (!MayBeCold(keys_)) [[likely]]
+      break;
+    CollectWantedByExec(session);
+    fetch = FetchCold(session, locks, reply);
+    if (fetch == Fetch::kLater) return Outcome::kParked;
+    if (fetch == Fetch::kFailed) {
+      ResetTransaction(session);
+      return Outcome::kReplied;
+    }
+  }
   const std::vector<commands::QueuedCommand> queue = std::move(session.transaction.queue);
   RunQueued(session, queue, reply, locks);
   locks.Release();
@@ -68,6 +101,7 @@ void Executor::RunExec(Session& session, ReplySink& reply) {
     store_.clients().FeedMonitors(line, session.log_position);
   monitor_lines_.clear();
   ResetTransaction(session);
+  return Outcome::kReplied;
 }
 
 void Executor::RunQueued(Session& session, std::span<const commands::QueuedCommand> queue,

@@ -33,11 +33,19 @@ uint64_t Urgency(const Entry& entry, const VictimRule& rule) {
   return 0;
 }
 
+// Those that can go: a write of the others is on its way, and they go when it has landed.
+size_t OfThese(std::span<Entry*> sample) {
+  const auto leaving =
+      std::ranges::remove_if(sample, [](const Entry* entry) { return entry->ticket() != 0; });
+  return sample.size() - leaving.size();
+}
+
 Entry* ChooseFromQueues(const memtable::Table& table, const Policy& policy, size_t resident,
                         ShardQueues& queues, SeededRandom& random) {
   std::array<Entry*, ShardQueues::kSample> room;
   for (int left = kQueueSamples; left > 0; --left) {
-    const size_t found = table.Sample(random.Next(), policy.expiring_only, room);
+    const size_t sampled = table.Sample(random.Next(), policy.expiring_only, room);
+    const size_t found = OfThese(std::span(room).first(sampled));
     if (found == 0) return nullptr;
     Entry* victim = queues.Choose(std::span(room).first(found), resident, left > 1);
     if (victim != nullptr) return victim;
@@ -55,8 +63,9 @@ Entry* ChooseVictim(const memtable::Table& table, const VictimRule& rule, size_t
   std::array<Entry*, kMaxSamples> room;
   const uint32_t wanted =
       rule.policy.rank == Rank::kRandom ? 1 : std::clamp(rule.tuning.samples, 1u, kMaxSamples);
-  const size_t found =
+  const size_t sampled =
       table.Sample(random.Next(), rule.policy.expiring_only, std::span(room).first(wanted));
+  const size_t found = OfThese(std::span(room).first(sampled));
   if (found == 0) return nullptr;
   return *std::ranges::max_element(std::span(room).first(found), {},
                                    [&rule](const Entry* entry) { return Urgency(*entry, rule); });

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "engine/keyspace/residency.h"
 
@@ -174,6 +175,14 @@ struct HistoryNote {
   std::string_view change;
 };
 
+// A key that the key specs do not show.
+struct OtherKey {
+  static constexpr int kOwnDatabase = -1;
+  size_t argument = 0;
+  int64_t database = kOwnDatabase;  // as it stands in the arguments: perhaps there is none such
+  Need need = Need::kExistence;
+};
+
 struct CommandSpec {
   std::string_view name;  // lower case; a subcommand: "client|list"
   int arity = 0;          // negative: at least; a subcommand counts its container's name
@@ -187,6 +196,9 @@ struct CommandSpec {
   std::string_view since = {};
   std::string_view complexity = {};
   std::span<const KeySpec> keys = {};
+  // Keys in other databases (MOVE, COPY; each has the slot of one of `keys`), or of a command that
+  // Redis gives no key specs (DEBUG). None, if the arguments are wrong.
+  void (*other_keys)(std::span<const std::string_view> args, std::vector<OtherKey>& keys) = nullptr;
   std::span<const ArgumentSpec> arguments = {};
   std::span<const CommandSpec> subcommands = {};
   std::span<const std::string_view> tips = {};

@@ -158,4 +158,9 @@ void Debug(CommandContext& ctx) {
   ReplySubcommandSyntax(ctx);
 }
 
+void KeysOfDebug(std::span<const std::string_view> args, std::vector<OtherKey>& keys) {
+  if (args.size() < 3 || !(IsToken(args[1], "object") || IsToken(args[1], "digest-value"))) return;
+  for (size_t i = 2; i < args.size(); ++i) keys.push_back({.argument = i, .need = Need::kValue});
+}
+
 }  // namespace holdfast::commands

@@ -21,6 +21,8 @@ void Move(CommandContext& ctx);
 void Rename(CommandContext& ctx);
 void RenameNx(CommandContext& ctx);
 Need NeedOfCopy(std::span<const std::string_view> args);
+void OtherKeyOfCopy(std::span<const std::string_view> args, std::vector<OtherKey>& keys);
+void OtherKeyOfMove(std::span<const std::string_view> args, std::vector<OtherKey>& keys);
 
 // expire.cc
 void Expire(CommandContext& ctx);

@@ -1,6 +1,7 @@
 // RENAME, MOVE and COPY: a key's value and expiration under another name or in another database.
 #include "engine/commands/arguments.h"
 #include "engine/commands/generic_handlers.h"
+#include "holdfast/number.h"
 
 namespace holdfast::commands {
 
@@ -110,6 +111,19 @@ Need NeedOfCopy(std::span<const std::string_view> args) {
     if (IsToken(argument, "replace")) return Need::kNothing;
   }
   return Need::kExistence;
+}
+
+void OtherKeyOfCopy(std::span<const std::string_view> args, std::vector<OtherKey>& keys) {
+  for (size_t i = 3; i + 1 < args.size(); ++i) {
+    if (!IsToken(args[i], "db")) continue;
+    if (const auto database = ParseInteger(args[i + 1]))
+      keys.push_back({.argument = 2, .database = *database});
+  }
+}
+
+void OtherKeyOfMove(std::span<const std::string_view> args, std::vector<OtherKey>& keys) {
+  if (const auto database = ParseInteger(args[2]))
+    keys.push_back({.argument = 1, .database = *database});
 }
 
 }  // namespace holdfast::commands

@@ -38,6 +38,7 @@ void BgRewriteAof(CommandContext& ctx);
 void CommandAll(CommandContext& ctx);
 void DbSize(CommandContext& ctx);
 void Debug(CommandContext& ctx);
+void KeysOfDebug(std::span<const std::string_view> args, std::vector<OtherKey>& keys);
 void FlushAll(CommandContext& ctx);
 void FlushDb(CommandContext& ctx);
 void Info(CommandContext& ctx);

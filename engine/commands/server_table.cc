@@ -449,6 +449,7 @@ constexpr CommandSpec kRows[] = {
      .summary = "Groups the commands for tests and debugging.",
      .since = "1.0.0",
      .complexity = "Depends on the subcommand.",
+     .other_keys = KeysOfDebug,
      .syscmd = true},
     {.name = "flushall",
      .arity = -1,

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine/commands/command_table.h"
+#include "engine/keyspace/load.h"
 #include "engine/keyspace/watch_table.h"
 #include "holdfast/clock.h"
 
@@ -96,6 +97,10 @@ struct Session {
   Transaction transaction;
   std::vector<Watch> watches;
   keyspace::WatchMark watch_mark;
+  // Cold keys that are being read for its next commands, or were, and stay until those have run;
+  // null: none. The listener hears when they are there; without one its caller waits for them.
+  std::shared_ptr<keyspace::LoadSet> loads;
+  keyspace::LoadListener* load_listener = nullptr;
   // The newest log position that the replies given so far depend on: they may leave when the log
   // has reached it.
   uint64_t log_position = 0;

@@ -53,9 +53,7 @@ void WatchKeys(CommandContext& ctx) {
       return watch.database == key.database && watch.key == key.name();
     };
     if (std::any_of(watches.begin(), watches.end(), same)) continue;
-    const memtable::Table* table = key.shard->table(key.database);
-    const memtable::Entry* entry = table == nullptr ? nullptr : table->Find(key.ref);
-    const bool expired = entry != nullptr && entry->ExpiredAt(ctx.now_ms);
+    const bool expired = ctx.access.Expired(key);
     key.shard->watchers.Add(key.database, key.name(), &ctx.session.watch_mark);
     watches.push_back({key.database, std::string(key.name()), expired});
   }

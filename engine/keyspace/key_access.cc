@@ -54,6 +54,11 @@ Entry* KeyAccess::Look(const KeyHandle& key) { return Count(key, FindLive(key));
 
 Entry* KeyAccess::Peek(const KeyHandle& key) { return FindLive(key); }
 
+bool KeyAccess::Expired(const KeyHandle& key) {
+  const Entry* entry = Find(key);
+  return entry != nullptr && entry->ExpiredAt(options_.now_ms);
+}
+
 Entry* KeyAccess::ForWrite(const KeyHandle& key) {
   Entry* entry = Find(key);
   if (entry == nullptr || options_.replaying || !entry->ExpiredAt(options_.now_ms)) [[likely]]

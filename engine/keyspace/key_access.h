@@ -51,6 +51,8 @@ class KeyAccess {
   memtable::Entry* Look(const KeyHandle& key);
   // Neither counts nor renews (MEMORY USAGE, DEBUG).
   memtable::Entry* Peek(const KeyHandle& key);
+  // True if the key is there but its time has come: nobody deleted it yet.
+  bool Expired(const KeyHandle& key);
   // For a change: an expired entry is deleted first. No hit counted.
   memtable::Entry* ForWrite(const KeyHandle& key);
   // For a change that answers the old value (GETSET, GETDEL): counts too.

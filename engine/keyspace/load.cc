@@ -67,11 +67,13 @@ void LoadSet::Pin(std::shared_ptr<Load> load) {
 }
 
 void LoadSet::Start(Keyspace& keyspace) {
+  HF_CHECK(!std::exchange(started_, true));
   if (!to_read_.empty()) keyspace.cold_store()->StartReads(std::exchange(to_read_, {}));
   CountDown();
 }
 
 void LoadSet::ReadInPlace(Keyspace& keyspace) {
+  HF_CHECK(!std::exchange(started_, true));
   if (!to_read_.empty()) {
     const std::vector<std::shared_ptr<Load>> loads = std::exchange(to_read_, {});
     keyspace.cold_store()->ReadInPlace(loads);

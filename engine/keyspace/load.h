@@ -86,6 +86,7 @@ class LoadSet : public std::enable_shared_from_this<LoadSet> {
   void Start(Keyspace& keyspace);
   // The same, and waits until all is there, reading on this thread what nobody else reads.
   void ReadInPlace(Keyspace& keyspace);
+  bool started() const { return started_; }
   bool Ready() const { return outstanding_.load(std::memory_order_acquire) == 0; }
   // Lets go of everything. The listener is not told any more.
   void Release(Keyspace& keyspace);
@@ -101,6 +102,7 @@ class LoadSet : public std::enable_shared_from_this<LoadSet> {
   std::vector<std::shared_ptr<Load>> pinned_;
   std::vector<std::shared_ptr<Load>> to_read_;
   Error error_;
+  bool started_ = false;
   std::atomic<int32_t> outstanding_{1};  // one for the caller, until Start
   std::mutex mutex_;                     // guards listener_, and who waits
   std::condition_variable ready_;

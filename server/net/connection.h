@@ -88,13 +88,14 @@ class Connection final : public commands::ClientConnection {
   void Push(std::string bytes, uint64_t log_position) override;
 
   // State that the IoThread keeps per connection.
-  bool broken = false;     // the peer is gone, or the connection was killed
-  bool waiting = false;    // replies of it wait for the log
-  bool closing = false;    // no more requests; closes when the output has left
-  bool parked = false;     // a command waits for admission, a pause or the log
-  bool in_turn = false;    // touched in this turn: replies are to be sent at its end
-  bool epoll_out = false;  // EPOLLOUT is armed
-  bool reading = true;     // EPOLLIN is armed
+  bool broken = false;      // the peer is gone, or the connection was killed
+  bool waiting = false;     // replies of it wait for the log
+  bool closing = false;     // no more requests; closes when the output has left
+  bool parked = false;      // a command waits for admission, a pause or the log
+  size_t looked_ahead = 0;  // requests from the next one on whose cold keys are being read
+  bool in_turn = false;     // touched in this turn: replies are to be sent at its end
+  bool epoll_out = false;   // EPOLLOUT is armed
+  bool reading = true;      // EPOLLIN is armed
   UnixMs output_over_soft_since_ms = 0;
 
  private:

@@ -125,9 +125,14 @@ void IoThread::ExecuteWork(const Work& work, const PreparedCommand& command) {
   const bool authenticated = session.authenticated;
   if (executor_->Execute(session, command, connection.reply()) == Outcome::kParked) {
     connection.PutBack(work.offset);
+    if (Executor::WantsLoads(session)) {
+      LookAhead(connection, work.offset);
+      executor_->StartLoads(session);
+    }
     Park(connection);
     return;
   }
+  if (session.loads != nullptr && --connection.looked_ahead == 0) executor_->ReleaseLoads(session);
   // A pipeline of large replies must not pile up to the end of the turn.
   if (connection.UnsentBytes() > kLargeOutputBytes && OverOutputLimit(connection)) {
     connection.broken = connection.closing = true;
@@ -136,6 +141,24 @@ void IoThread::ExecuteWork(const Work& work, const PreparedCommand& command) {
   }
   if (session.authenticated != authenticated) connection.SetLimits(LimitsFor(session));
   if (session.close_after_reply) connection.closing = true;
+}
+
+// The reads of a pipeline are issued together: its next requests are parsed once more when their
+// turn comes.
+void IoThread::LookAhead(Connection& connection, size_t offset) {
+  constexpr size_t kMostRequests = 128;
+  constexpr size_t kMostBytes = 64 << 10;
+  aof::Request request;
+  connection.looked_ahead = 0;
+  while (connection.looked_ahead < kMostRequests &&
+         connection.next_offset() - offset < kMostBytes &&
+         connection.NextRequest(request) == Connection::Next::kRequest) {
+    PreparedCommand command{.args = request.args, .entry = nullptr, .key = {}};
+    executor_->Prepare(connection.session(), command);
+    if (++connection.looked_ahead > 1) executor_->LookAhead(connection.session(), command);
+  }
+  connection.PutBack(offset);
+  HF_CHECK(connection.looked_ahead > 0);
 }
 
 void IoThread::FinishTurn() {
@@ -186,10 +209,24 @@ void IoThread::OnLogProgress() {
   });
 }
 
+// Comes from whichever thread read the last key that a parked command waits for.
+void IoThread::OnLoaded() {
+  if (loaded_posted_.exchange(true)) return;
+  asio::post(context_, [this] {
+    loaded_posted_.store(false);
+    RetryParked();
+  });
+}
+
+bool IoThread::StillLoads(Connection& connection) {
+  const auto& loads = connection.session().loads;
+  return loads != nullptr && loads->started() && !loads->Ready();
+}
+
 void IoThread::Park(Connection& connection) {
   connection.parked = true;
   parked_.push_back(&connection);
-  if (!retry_armed_) ArmRetryTimer();
+  if (!StillLoads(connection) && !retry_armed_) ArmRetryTimer();
 }
 
 void IoThread::ArmRetryTimer() {
@@ -206,6 +243,10 @@ void IoThread::RetryParked() {
   executor_->BeginTurn();
   retrying_.swap(parked_);
   for (Connection* connection : retrying_) {
+    if (StillLoads(*connection)) {
+      parked_.push_back(connection);
+      continue;
+    }
     connection->parked = false;
     connection->session().shared.blocked.store(false, std::memory_order_relaxed);
     Touch(*connection);
@@ -214,7 +255,6 @@ void IoThread::RetryParked() {
   RunBatch();
   retrying_.clear();
   FinishTurn();
-  if (!parked_.empty() && !retry_armed_) ArmRetryTimer();
 }
 
 // Keeps the epoll set in step with what the connection wants: no reading while a command of it is
@@ -233,6 +273,7 @@ void IoThread::Arm(Connection& connection) {
 
 void IoThread::Drop(Connection& connection) {
   ::epoll_ctl(epoll_, EPOLL_CTL_DEL, connection.fd(), nullptr);
+  executor_->ReleaseLoads(connection.session());
   executor_->ResetTransaction(connection.session());
   store_.clients().Remove(connection.session());
   std::erase(waiting_, &connection);

@@ -26,6 +26,7 @@
 
 #include "aof/watermark.h"
 #include "engine/executor.h"
+#include "engine/keyspace/load.h"
 #include "server/net/connection.h"
 
 namespace holdfast {
@@ -34,7 +35,7 @@ class Store;
 
 namespace holdfast::server {
 
-class IoThread final : private aof::WatermarkListener {
+class IoThread final : private aof::WatermarkListener, private keyspace::LoadListener {
  public:
   explicit IoThread(Store& store);
   ~IoThread() override;
@@ -94,6 +95,9 @@ class IoThread final : private aof::WatermarkListener {
   bool OverInputLimit(const Connection& connection) const;
   uint64_t Covered() const;
   void OnLogProgress() override;
+  void OnLoaded() override;
+  void LookAhead(Connection& connection, size_t offset);
+  static bool StillLoads(Connection& connection);
   aof::RequestLimits LimitsFor(const commands::Session& session) const;
 
   Store& store_;
@@ -115,6 +119,7 @@ class IoThread final : private aof::WatermarkListener {
   std::vector<Connection*> retrying_;
   bool following_ = false;  // the log's listener
   std::atomic<bool> progress_posted_{false};
+  std::atomic<bool> loaded_posted_{false};
 };
 
 }  // namespace holdfast::server

@@ -28,6 +28,7 @@ void IoThread::AddConnection(int fd, ConnectionAddresses addresses) {
   auto owned = std::make_unique<Connection>(*this, fd, std::move(addresses));
   Connection& connection = *owned;
   commands::Session& session = connection.session();
+  session.load_listener = this;
   session.authenticated = store_.config().Text("requirepass").empty();
   store_.clients().Add(session, store_.clock().NowMs());
   connection.SetLimits(LimitsFor(session));

@@ -1,0 +1,157 @@
+// What a command needs of cold keys is read, and pinned, before it runs: on a pool's threads while
+// its connection is parked, or in place for callers that can wait.
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "engine/eviction_cycle.h"
+#include "engine/executor.h"
+#include "engine/keyspace/load.h"
+#include "engine/store.h"
+#include "holdfast/check.h"
+
+namespace holdfast {
+
+using commands::CommandEntry;
+using commands::Session;
+using keyspace::KeyHandle;
+using keyspace::LoadSet;
+using keyspace::LockedShards;
+using keyspace::Need;
+
+bool Executor::MayBeCold(std::span<const KeyHandle> keys) {
+  return std::ranges::any_of(keys, [](const KeyHandle& key) { return key.shard->cold_keys != 0; });
+}
+
+// A header row says all that a reader of a header wants; who changes the expiry or the name of a
+// key takes its value along, so that is read. And what does not care for the old value must still
+// know if there was one, for the count of keys.
+void Executor::CollectWanted(int database, const CommandEntry& entry,
+                             std::span<const std::string_view> args) {
+  other_keys_.clear();
+  if (entry.spec->other_keys != nullptr) entry.spec->other_keys(args, other_keys_);
+  for (const commands::OtherKey& other : other_keys_) {
+    const int64_t number =
+        other.database == commands::OtherKey::kOwnDatabase ? database : other.database;
+    if (number < 0 || number >= store_.keyspace().databases()) continue;
+    wanted_.push_back(
+        {store_.keyspace().Handle(static_cast<int>(number), args[other.argument]), other.need});
+  }
+  positions_.clear();
+  if (!commands::CommandTable::FindKeys(entry, args, positions_)) return;
+  for (const commands::KeyPosition& position : positions_) {
+    Need need = std::max(position.need, Need::kExistence);
+    if (need == Need::kHeader && entry.Has(commands::kWrite)) need = Need::kValue;
+    wanted_.push_back({store_.keyspace().Handle(database, args[position.argument]), need});
+  }
+}
+
+// Of a command that is not locked by keys: the locks of these are held all the same.
+void Executor::CollectOtherKeys(int database, const CommandEntry& entry,
+                                std::span<const std::string_view> args,
+                                std::vector<KeyHandle>& keys) {
+  if (entry.spec->other_keys == nullptr || !entry.ArityFits(args.size())) return;
+  wanted_.clear();
+  CollectWanted(database, entry, args);
+  for (const WantedKey& wanted : wanted_) keys.push_back(wanted.key);
+}
+
+// Under the locks of what is wanted.
+std::shared_ptr<LoadSet> Executor::Ask(keyspace::LoadListener* listener, bool& cold, bool& failed) {
+  auto set = std::make_shared<LoadSet>(listener);
+  for (const WantedKey& wanted : wanted_) {
+    const LoadSet::Presence presence = set->Want(store_.keyspace(), wanted.key, wanted.need);
+    cold |= presence == LoadSet::Presence::kCold;
+    failed |= presence == LoadSet::Presence::kFailed;
+  }
+  return set;
+}
+
+Executor::Fetch Executor::FetchCold(Session& session, LockedShards& locks, ReplySink& reply) {
+  bool cold = false;
+  bool failed = false;
+  std::shared_ptr<LoadSet> set = Ask(session.load_listener, cold, failed);
+  if (!cold && !failed) {
+    spent_.push_back(std::move(set));
+    return Fetch::kThere;
+  }
+  if (!failed && session.load_listener != nullptr) {
+    locks.Release();
+    set.swap(session.loads);
+    if (set != nullptr) spent_.push_back(std::move(set));
+    return Fetch::kLater;
+  }
+  if (!failed) {
+    ReadInPlace(std::move(set), locks);
+    return Fetch::kAgain;
+  }
+  reply.Error(fmt::format("IOERR a key cannot be read: {}", set->error().message));
+  locks.Release();
+  set->Start(store_.keyspace());  // what else was asked for: nobody waits for it
+  spent_.push_back(std::move(set));
+  return Fetch::kFailed;
+}
+
+Status Executor::FetchForReplay(LockedShards& locks) {
+  bool cold = false;
+  bool failed = false;
+  std::shared_ptr<LoadSet> set = Ask(nullptr, cold, failed);
+  if (!cold && !failed) {
+    spent_.push_back(std::move(set));
+    return {};
+  }
+  if (!failed) {
+    ReadInPlace(std::move(set), locks);
+    return {};
+  }
+  const Error error = set->error();
+  locks.Release();
+  set->Start(store_.keyspace());
+  spent_.push_back(std::move(set));
+  ReleaseSpent();
+  return std::unexpected(error);
+}
+
+void Executor::ReadInPlace(std::shared_ptr<LoadSet> set, LockedShards& locks) {
+  locks.Release();
+  set->ReadInPlace(store_.keyspace());
+  spent_.push_back(std::move(set));
+}
+
+void Executor::ReleaseSpent() {
+  for (const std::shared_ptr<LoadSet>& set : spent_) set->Release(store_.keyspace());
+  spent_.clear();
+}
+
+void Executor::LookAhead(Session& session, const PreparedCommand& command) {
+  HF_CHECK(session.loads != nullptr);
+  if (command.entry == nullptr || command.entry->spec->locking != commands::Locking::kKeys ||
+      !command.entry->ArityFits(command.args.size()))
+    return;
+  wanted_.clear();
+  CollectWanted(session.database, *command.entry, command.args);
+  for (const WantedKey& wanted : wanted_) {
+    LockedShards locks(store_.keyspace());
+    locks.LockOne(*wanted.key.shard);
+    if (wanted.key.shard->cold_keys != 0)
+      session.loads->Want(store_.keyspace(), wanted.key, wanted.need);
+  }
+}
+
+// What comes into memory makes something else leave it: readers pay like writers.
+void Executor::StartLoads(Session& session) {
+  HF_CHECK(session.loads != nullptr);
+  if (budget_.AboveHigh(0)) {
+    store_.eviction_cycle().Wake();
+    if (budget_.FarAboveLimit() && Evicts()) EvictTo(budget_.limit(), rules_.slice_ns);
+  }
+  session.loads->Start(store_.keyspace());
+}
+
+void Executor::ReleaseLoads(Session& session) {
+  if (session.loads == nullptr) return;
+  session.loads->Release(store_.keyspace());
+  session.loads.reset();
+}
+
+}  // namespace holdfast

@@ -1,5 +1,7 @@
 #include "engine/keyspace/key_access.h"
 
+#include <algorithm>
+
 #include "engine/keyspace/cut_walk.h"
 #include "engine/keyspace/load.h"
 #include "engine/keyspace/shard_residency.h"
@@ -27,9 +29,17 @@ Entry* KeyAccess::FindCold(const KeyHandle& key) {
   const ShardResidency& residency = *key.shard->residency;
   if (residency.cold(key.database).keys == 0) return nullptr;
   const auto load = residency.Find(keyspace_.space(key.database), key.ref);
+  if (load == nullptr && Erased(key)) return nullptr;
   HF_CHECK(load != nullptr);  // else nobody asked for the key before the command
   HF_CHECK(load->state != Load::State::kReading && load->state != Load::State::kFailed);
   return load->header.get();
+}
+
+bool KeyAccess::Erased(const KeyHandle& key) const {
+  const SpaceId space = keyspace_.space(key.database);
+  return std::any_of(erased_.begin(), erased_.end(), [&](const ErasedKey& erased) {
+    return erased.space == space && erased.name == key.name();
+  });
 }
 
 Entry* KeyAccess::FindLive(const KeyHandle& key) {
@@ -76,6 +86,7 @@ KeyAccess::Place KeyAccess::Prepare(const KeyHandle& key, Entry* existing) {
   HF_DCHECK(shard.lock.Held());
   Table& table = keyspace_.TableFor(shard, key.database);
   if (existing == nullptr) {
+    HF_DCHECK(Find(key) == nullptr);
     if (table.tombstones() == 0) [[likely]]
       return {.table = table, .created = true};
     Entry* tombstone = table.Find(key.ref);
@@ -156,6 +167,7 @@ Entry* KeyAccess::SetExpiry(const KeyHandle& key, Entry* existing, UnixMs expiry
 
 Entry* KeyAccess::CopyValue(const KeyHandle& key, Entry* existing, const Entry& from,
                             UnixMs expiry_ms) {
+  HF_CHECK(from.form() != memtable::ValueForm::kElsewhere);
   const Place place = Prepare(key, existing);
   return Changed(key, place.table.CopyValue(key.ref, place.entry, from, expiry_ms), place);
 }
@@ -165,8 +177,12 @@ Entry* KeyAccess::CopyValue(const KeyHandle& key, Entry* existing, const Entry& 
 void KeyAccess::Remove(const KeyHandle& key, Entry* existing) {
   HF_DCHECK(existing != nullptr);
   const Place place = Prepare(key, existing);
-  if (!place.cold) [[likely]]
-    return place.table.Erase(key.ref, place.entry);
+  if (!place.cold) [[likely]] {
+    place.table.Erase(key.ref, place.entry);
+    if (key.shard->cold_keys != 0) [[unlikely]]
+      erased_.push_back({keyspace_.space(key.database), std::string(key.name())});
+    return;
+  }
   Entry* tombstone = place.table.Bury(key.ref, place.entry);
   tombstone->Mark(memtable::kCold, true);
   tombstone->Mark(memtable::kDirty, true);

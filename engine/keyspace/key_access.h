@@ -15,7 +15,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/keyspace/change_log.h"
 #include "engine/keyspace/keyspace.h"
@@ -110,6 +112,7 @@ class KeyAccess {
   };
   memtable::Entry* Find(const KeyHandle& key);
   memtable::Entry* FindCold(const KeyHandle& key);
+  bool Erased(const KeyHandle& key) const;
   memtable::Entry* FindLive(const KeyHandle& key);
   Place Prepare(const KeyHandle& key, memtable::Entry* existing);
   memtable::Entry* Changed(const KeyHandle& key, memtable::Entry* entry, const Place& place);
@@ -126,6 +129,13 @@ class KeyAccess {
   eviction::AccessRule rule_;
   SeededRandom random_{0};
   uint64_t changes_ = 0;
+  // Keys that this execution erased without a trace from shards that have cold keys: they were in
+  // memory, so nobody asked for them, and they are known to be nowhere now (DEL k k).
+  struct ErasedKey {
+    SpaceId space;
+    std::string name;
+  };
+  std::vector<ErasedKey> erased_;
 };
 
 }  // namespace holdfast::keyspace

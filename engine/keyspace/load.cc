@@ -1,5 +1,6 @@
 #include "engine/keyspace/load.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/keyspace/shard_residency.h"
@@ -33,6 +34,7 @@ bool Satisfies(const Load& load, Need need) {
 LoadSet::Presence LoadSet::Want(Keyspace& keyspace, const KeyHandle& key, Need need) {
   Shard& shard = *key.shard;
   HF_DCHECK(shard.lock.Held());
+  HF_CHECK(!started_);
   if (shard.residency == nullptr) return Presence::kThere;
   ShardResidency& residency = *shard.residency;
   const SpaceId space = keyspace.space(key.database);
@@ -56,9 +58,15 @@ LoadSet::Presence LoadSet::Want(Keyspace& keyspace, const KeyHandle& key, Need n
     load->need = need;
     to_read_.push_back(load);
   }
+  if (load->need != Need::kValue && need == Need::kValue && Reads(load)) load->need = need;
   load->waiting.push_back(shared_from_this());
   outstanding_.fetch_add(1, std::memory_order_relaxed);
   return Presence::kCold;
+}
+
+// True while its read is this set's to start.
+bool LoadSet::Reads(const std::shared_ptr<Load>& load) const {
+  return std::find(to_read_.begin(), to_read_.end(), load) != to_read_.end();
 }
 
 void LoadSet::Pin(std::shared_ptr<Load> load) {

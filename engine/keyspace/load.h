@@ -82,7 +82,7 @@ class LoadSet : public std::enable_shared_from_this<LoadSet> {
   static bool MayBeCold(const Shard& shard) { return shard.cold_keys != 0; }
   Presence Want(Keyspace& keyspace, const KeyHandle& key, Need need);
 
-  // No lock held. Starts what has to be read.
+  // No lock held. Starts what has to be read. Once: then the set wants nothing more.
   void Start(Keyspace& keyspace);
   // The same, and waits until all is there, reading on this thread what nobody else reads.
   void ReadInPlace(Keyspace& keyspace);
@@ -98,6 +98,7 @@ class LoadSet : public std::enable_shared_from_this<LoadSet> {
   friend class Keyspace;
   void CountDown();
   void Pin(std::shared_ptr<Load> load);
+  bool Reads(const std::shared_ptr<Load>& load) const;
 
   std::vector<std::shared_ptr<Load>> pinned_;
   std::vector<std::shared_ptr<Load>> to_read_;

@@ -1,0 +1,168 @@
+#include "tests/unit/engine/fake_cold_store.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace holdfast::keyspace {
+namespace {
+
+BlockRef CopyToBlock(std::string_view bytes) {
+  BlockRef block = BlockRef::Adopt(CountedBlock::Create(bytes.size()));
+  std::memcpy(block->data(), bytes.data(), bytes.size());
+  block->size = bytes.size();
+  return block;
+}
+
+}  // namespace
+
+bool FakeColdStore::HasRoom(const ColdItem& item) const {
+  EXPECT_TRUE(keyspace_->shards()[item.shard].lock.Held());
+  if (!has_room) ++const_cast<FakeColdStore*>(this)->refused;
+  return has_room;
+}
+
+void FakeColdStore::Queue(ColdItem item) {
+  EXPECT_TRUE(has_room);
+  EXPECT_TRUE(keyspace_->shards()[item.shard].lock.Held());
+  EXPECT_NE(item.ticket, 0);
+  const std::string_view bytes = item.block ? item.block->view() : item.bytes;
+  EXPECT_TRUE(item.erase || item.facts.size == bytes.size());
+  queues_[item.shard].push_back({.key = KeyOf(item.key),
+                                 .shard = item.shard,
+                                 .ticket = item.ticket,
+                                 .erase = item.erase,
+                                 .evict = item.evict,
+                                 .leaving_bytes = item.leaving_bytes,
+                                 .row = {item.facts, std::string(bytes)}});
+}
+
+bool FakeColdStore::Land(size_t shard) {
+  std::deque<Write>& queue = queues_[shard];
+  if (queue.empty()) return false;
+  const Write write = std::move(queue.front());
+  queue.pop_front();
+  if (write.erase) {
+    rows_.erase(write.key);
+  } else {
+    rows_[write.key] = write.row;
+  }
+  const auto& [space, order, name] = write.key;
+  keyspace_->Landed({.shard = write.shard,
+                     .key = {space, order, name},
+                     .ticket = write.ticket,
+                     .evict = write.evict,
+                     .leaving_bytes = write.leaving_bytes});
+  return true;
+}
+
+void FakeColdStore::LandAll() {
+  for (auto& [shard, queue] : queues_) {
+    while (Land(shard)) {
+    }
+  }
+}
+
+void FakeColdStore::StartReads(std::vector<std::shared_ptr<Load>> loads) {
+  for (const std::shared_ptr<Load>& load : loads) {
+    EXPECT_EQ(LastQueued(load->shard, KeyOf(load->address())), nullptr) << load->name;
+    EXPECT_EQ(std::ranges::find(reads_, load), reads_.end()) << load->name;
+    ++reads_started_;
+    reads_.push_back(load);
+  }
+}
+
+void FakeColdStore::ReadInPlace(std::span<const std::shared_ptr<Load>> loads) {
+  for (const std::shared_ptr<Load>& load : loads) {
+    EXPECT_FALSE(keyspace_->shards()[load->shard].lock.Held());
+    EXPECT_EQ(LastQueued(load->shard, KeyOf(load->address())), nullptr) << load->name;
+    ++reads_started_;
+    Report(load, reads_in_place_fail);
+  }
+}
+
+bool FakeColdStore::Finish(size_t index, bool fails) {
+  if (reads_.empty()) return false;
+  const auto at = reads_.begin() + static_cast<std::ptrdiff_t>(index % reads_.size());
+  const std::shared_ptr<Load> load = *at;
+  reads_.erase(at);
+  Report(load, fails);
+  return true;
+}
+
+void FakeColdStore::FinishAll() {
+  while (Finish(0)) {
+  }
+}
+
+void FakeColdStore::Report(const std::shared_ptr<Load>& load, bool fails) {
+  if (fails) {
+    return keyspace_->Loaded(
+        load, std::unexpected(Error{ErrorCode::kIoError, "the disk is on fire"}), rule);
+  }
+  const Row* row = Find(load->address());
+  if (row == nullptr) return keyspace_->Loaded(load, std::nullopt, rule);
+  ColdValue value{.facts = row->facts, .bytes = {}, .block = {}};
+  if (load->need == Need::kValue) {
+    if (row->bytes.size() > memtable::kInlineValueLimit) {
+      value.block = CopyToBlock(row->bytes);
+    } else {
+      value.bytes = row->bytes;
+    }
+  }
+  keyspace_->Loaded(load, std::move(value), rule);
+}
+
+Result<memtable::KeyOrder> FakeColdStore::List(SpaceId space, memtable::KeyOrder from,
+                                               memtable::KeyOrder end, size_t enough,
+                                               const TakeName& take) {
+  ++lists;
+  for (const Shard& shard : keyspace_->shards()) EXPECT_FALSE(shard.lock.Held());
+  if (list_fails) return std::unexpected(Error{ErrorCode::kIoError, "the disk is on fire"});
+  size_t taken = 0;
+  memtable::KeyOrder last = 0;
+  for (auto at = rows_.lower_bound({space, from, ""}); at != rows_.end(); ++at) {
+    const auto& [row_space, order, name] = at->first;
+    if (row_space != space || order >= end) break;
+    if (taken >= enough && order != last) return order;
+    take({row_space, order, name}, at->second.facts);
+    last = order;
+    ++taken;
+  }
+  return end;
+}
+
+void FakeColdStore::DropForgottenSpaces() {
+  std::erase_if(rows_,
+                [&](const auto& row) { return forgotten_.contains(std::get<0>(row.first)); });
+}
+
+size_t FakeColdStore::queued() const {
+  size_t sum = 0;
+  for (const auto& [shard, queue] : queues_) sum += queue.size();
+  return sum;
+}
+
+uint64_t FakeColdStore::leaving() const {
+  uint64_t sum = 0;
+  for (const auto& [shard, queue] : queues_) {
+    for (const Write& write : queue) sum += write.leaving_bytes;
+  }
+  return sum;
+}
+
+const FakeColdStore::Row* FakeColdStore::Find(const ColdAddress& key) const {
+  const auto found = rows_.find(KeyOf(key));
+  return found != rows_.end() ? &found->second : nullptr;
+}
+
+const FakeColdStore::Write* FakeColdStore::LastQueued(size_t shard, const RowKey& key) {
+  const std::deque<Write>& queue = queues_[shard];
+  const auto found =
+      std::find_if(queue.rbegin(), queue.rend(), [&](const Write& w) { return w.key == key; });
+  return found != queue.rend() ? &*found : nullptr;
+}
+
+}  // namespace holdfast::keyspace

@@ -1,0 +1,98 @@
+// A tier in memory that does nothing by itself: what was queued lands, and what was asked for is
+// read, when a test says so. It checks what the keyspace promises its tier (R6: no read of a key
+// that has a write on its way).
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "engine/keyspace/cold_store.h"
+#include "engine/keyspace/keyspace.h"
+#include "engine/keyspace/load.h"
+#include "eviction/access_rule.h"
+
+namespace holdfast::keyspace {
+
+class FakeColdStore final : public ColdStore {
+ public:
+  struct Row {
+    ColdFacts facts;
+    std::string bytes;
+  };
+  using RowKey = std::tuple<SpaceId, memtable::KeyOrder, std::string>;
+  struct Write {
+    RowKey key;
+    uint16_t shard;
+    uint16_t ticket;
+    bool erase;
+    bool evict;
+    uint32_t leaving_bytes;
+    Row row;
+  };
+
+  // The keyspace that it reports to; once.
+  void Attach(Keyspace& keyspace) {
+    keyspace_ = &keyspace;
+    keyspace.AttachColdStore(*this);
+  }
+
+  // ---- what a test does with it
+  // The oldest write queued for the shard lands. False: there is none.
+  bool Land(size_t shard);
+  void LandAll();
+  // One of the reads under way ends: with an error if `fails`. False: there are none.
+  bool Finish(size_t index, bool fails = false);
+  void FinishAll();
+  void DropForgottenSpaces();
+
+  const std::map<RowKey, Row>& rows() const { return rows_; }
+  // For keys that are cold from the beginning.
+  std::map<RowKey, Row>& mutable_rows() { return rows_; }
+  const std::deque<Write>& queued(size_t shard) { return queues_[shard]; }
+  size_t queued() const;
+  uint64_t leaving() const;
+  const Row* Find(const ColdAddress& key) const;
+  const Write* LastQueued(size_t shard, const RowKey& key);
+  size_t reading() const { return reads_.size(); }
+  size_t reads_started() const { return reads_started_; }
+
+  bool has_room = true;
+  bool list_fails = false;
+  bool reads_in_place_fail = false;
+  size_t refused = 0;
+  size_t hurried = 0;
+  size_t lists = 0;
+  eviction::AccessRule rule = eviction::AccessRule::At(1000, eviction::StateUse::kClock, {});
+
+  // ---- ColdStore
+  bool HasRoom(const ColdItem& item) const override;
+  void Queue(ColdItem item) override;
+  void Hurry() override { ++hurried; }
+  void StartReads(std::vector<std::shared_ptr<Load>> loads) override;
+  void ReadInPlace(std::span<const std::shared_ptr<Load>> loads) override;
+  Result<memtable::KeyOrder> List(SpaceId space, memtable::KeyOrder from, memtable::KeyOrder end,
+                                  size_t enough, const TakeName& take) override;
+  void ForgetSpace(SpaceId space) override { forgotten_.insert(space); }
+
+ private:
+  static RowKey KeyOf(const ColdAddress& key) {
+    return {key.space, key.order, std::string(key.name)};
+  }
+  void Report(const std::shared_ptr<Load>& load, bool fails);
+
+  Keyspace* keyspace_ = nullptr;
+  std::map<RowKey, Row> rows_;
+  std::map<size_t, std::deque<Write>> queues_;
+  std::vector<std::shared_ptr<Load>> reads_;
+  std::set<SpaceId> forgotten_;
+  size_t reads_started_ = 0;
+};
+
+}  // namespace holdfast::keyspace

@@ -20,6 +20,8 @@ namespace holdfast::snapshot {
 inline constexpr uint8_t kColdRowVersion = 1;  // stored on disk: never renumber
 inline constexpr size_t kInlineBytes = size_t{64} << 10;
 inline constexpr size_t kChunkBytes = size_t{64} << 10;
+// Of a row, what is not payload: four bytes, two numbers of 8, two of up to 10.
+inline constexpr size_t kMostRowHeaderBytes = 4 + 2 * 8 + 2 * 10;
 
 struct ColdHeader {
   memtable::ValueType type = memtable::ValueType::kString;

@@ -9,7 +9,8 @@
 //   references  (value id, cold key): who may name a value; a hint as well
 //
 // Everything is written as sorted files that RocksDB takes in whole: nothing ever lies in its
-// memtables, so a checkpoint is hard links, and no write waits for a flush.
+// memtables, so a checkpoint is hard links, and no write waits for a flush. Nothing of the tier is
+// synced, as it is made again after a crash: who makes a checkpoint syncs each file in it.
 //
 // Any thread may call anything; Land takes the writes of one key from one thread at a time. Calls
 // read and write the disk and may take seconds: never under a shard's lock or on an I/O thread.
@@ -37,7 +38,7 @@ struct LiveTierOptions {
   std::string directory;   // the tier's own: what lies there goes. Its parent exists
   std::string checkpoint;  // to begin with; empty: an empty tier
   uint64_t block_cache_bytes = uint64_t{8} << 20;
-  int background_jobs = 2;
+  int background_jobs = 4;  // three compactions: a long one does not hold up the short ones
 };
 
 // One change of a row. Refers to the caller's bytes.

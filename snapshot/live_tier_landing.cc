@@ -24,16 +24,31 @@ class LiveTier::Landing {
   Landing(const Landing&) = delete;
   Landing& operator=(const Landing&) = delete;
 
-  // Of several changes of a key the last counts.
-  void Put(Family family, std::string key, std::string value) {
-    Add(family, {.key = std::move(key), .value = std::move(value)});
+  // The bytes that Add is about to copy for this family.
+  void Reserve(Family family, size_t bytes, size_t changes) {
+    pending_[family].bytes.reserve(bytes);
+    pending_[family].changes.reserve(changes);
+  }
+
+  // Of several changes of a key the last counts. Keys and rows are copied.
+  void Put(Family family, std::string_view key) {
+    Add(family, false, [&](std::string& bytes) { bytes += key; }, [](std::string&) {});
+  }
+  void PutRow(const ColdKey& key, const ColdHeader& header, std::string_view payload) {
+    Add(
+        kRows, false, [&](std::string& bytes) { AppendColdKey(bytes, key); },
+        [&](std::string& bytes) { AppendColdRow(bytes, header, payload); });
   }
   // `value` stays where it is until the landing is over.
-  void PutView(Family family, std::string key, std::string_view value) {
-    Add(family, {.key = std::move(key), .view = value});
+  void PutView(Family family, std::string_view key, std::string_view value) {
+    Add(family, false, [&](std::string& bytes) { bytes += key; }, [](std::string&) {});
+    pending_[family].changes.back().view = value;
   }
-  void Erase(Family family, std::string key) {
-    Add(family, {.key = std::move(key), .erase = true});
+  void Erase(Family family, std::string_view key) {
+    Add(family, true, [&](std::string& bytes) { bytes += key; }, [](std::string&) {});
+  }
+  void EraseRow(const ColdKey& key) {
+    Add(kRows, true, [&](std::string& bytes) { AppendColdKey(bytes, key); }, [](std::string&) {});
   }
   // Nothing else of this landing may lie in the range.
   void EraseRange(Family family, std::string from, std::string end) {
@@ -64,44 +79,71 @@ class LiveTier::Landing {
   }
 
  private:
+  // Key and row lie in the family's `bytes`, one behind the other.
   struct Change {
-    std::string key;
-    std::string value = {};
-    std::string_view view = {};
+    uint64_t prefix = 0;  // the first 8 bytes of the key, as a number that sorts like them
+    uint64_t at = 0;      // also the order of time
+    uint64_t value_bytes = 0;
+    uint32_t key_bytes = 0;
     bool erase = false;
-    size_t number = 0;  // in the order of time
+    std::string_view view = {};  // the value, if it does not lie there
   };
   struct Pending {
+    std::string bytes;
     std::vector<Change> changes;
     std::vector<std::pair<std::string, std::string>> ranges;
     std::string path;
+
     bool Empty() const { return changes.empty() && ranges.empty(); }
+    std::string_view Key(const Change& change) const {
+      return std::string_view(bytes).substr(change.at, change.key_bytes);
+    }
+    std::string_view Value(const Change& change) const {
+      if (!change.view.empty()) return change.view;
+      return std::string_view(bytes).substr(change.at + change.key_bytes, change.value_bytes);
+    }
+    bool Before(const Change& first, const Change& second) const {
+      if (first.prefix != second.prefix) return first.prefix < second.prefix;
+      const int order = Key(first).compare(Key(second));
+      return order != 0 ? order < 0 : first.at < second.at;
+    }
+    bool SameKey(const Change& first, const Change& second) const {
+      return first.prefix == second.prefix && Key(first) == Key(second);
+    }
   };
 
-  void Add(Family family, Change change) {
-    std::vector<Change>& changes = pending_[family].changes;
-    change.number = changes.size();
-    changes.push_back(std::move(change));
+  template <typename AppendKey, typename AppendValue>
+  void Add(Family family, bool erase, const AppendKey& append_key, const AppendValue& append) {
+    Pending& pending = pending_[family];
+    Change change{.at = pending.bytes.size(), .erase = erase};
+    append_key(pending.bytes);
+    const std::string_view key = std::string_view(pending.bytes).substr(change.at);
+    HF_CHECK(!key.empty() && key.size() <= UINT32_MAX);
+    change.key_bytes = static_cast<uint32_t>(key.size());
+    for (size_t i = 0; i < sizeof(change.prefix); ++i)
+      change.prefix = change.prefix << 8 | (i < key.size() ? static_cast<uint8_t>(key[i]) : 0);
+    append(pending.bytes);
+    change.value_bytes = pending.bytes.size() - change.at - change.key_bytes;
+    pending.changes.push_back(change);
   }
 
   Status WriteFile(Family family) {
     Pending& pending = pending_[family];
     HF_CHECK(pending.path.empty() && !pending.Empty());
-    std::ranges::sort(pending.changes, {}, [](const Change& change) {
-      return std::pair<std::string_view, size_t>(change.key, change.number);
+    std::ranges::sort(pending.changes, [&pending](const Change& first, const Change& second) {
+      return pending.Before(first, second);
     });
     pending.path =
         fmt::format("{}/landing-{}", database_.directory, database_.next_file.fetch_add(1));
-    rocksdb::SstFileWriter file(rocksdb::EnvOptions(), database_.options, database_.family(family),
-                                false);
+    rocksdb::SstFileWriter file(rocksdb::EnvOptions(database_.options), database_.landing,
+                                database_.family(family), false);
     rocksdb::Status status = file.Open(pending.path);
     for (size_t i = 0; i < pending.changes.size() && status.ok(); ++i) {
       const Change& change = pending.changes[i];
-      if (i + 1 < pending.changes.size() && pending.changes[i + 1].key == change.key) continue;
-      const std::string_view value =
-          change.view.empty() ? std::string_view(change.value) : change.view;
-      status = change.erase ? file.Delete(ToSlice(change.key))
-                            : file.Put(ToSlice(change.key), ToSlice(value));
+      if (i + 1 < pending.changes.size() && pending.SameKey(change, pending.changes[i + 1]))
+        continue;
+      const rocksdb::Slice key = ToSlice(pending.Key(change));
+      status = change.erase ? file.Delete(key) : file.Put(key, ToSlice(pending.Value(change)));
     }
     for (const auto& [from, end] : pending.ranges) {
       if (status.ok()) status = file.DeleteRange(ToSlice(from), ToSlice(end));
@@ -128,10 +170,17 @@ Status LiveTier::TakeIn(Landing& landing) {
 
 Status LiveTier::Land(std::span<const ColdWrite> writes) {
   Landing landing(*database_);
+  size_t bytes = 0;
   for (const ColdWrite& write : writes) {
-    std::string key = EncodeColdKey(write.key);
+    bytes += kColdKeyNameOffset + write.key.name.size();
+    if (!write.erase)
+      bytes +=
+          kMostRowHeaderBytes + (write.payload.size() > kInlineBytes ? 0 : write.payload.size());
+  }
+  landing.Reserve(kRows, bytes, writes.size());
+  for (const ColdWrite& write : writes) {
     if (write.erase) {
-      landing.Erase(kRows, std::move(key));
+      landing.EraseRow(write.key);
       continue;
     }
     ColdHeader header = write.header;
@@ -147,12 +196,12 @@ Status LiveTier::Land(std::span<const ColdWrite> writes) {
                         write.payload.substr(at, kChunkBytes));
       }
     }
-    std::string row;
-    AppendColdRow(row, header, inline_payload);
+    landing.PutRow(write.key, header, inline_payload);
+    if (header.expiry_ms == memtable::kNoExpiry && header.value_id == 0) continue;
+    const std::string key = EncodeColdKey(write.key);
     if (header.expiry_ms != memtable::kNoExpiry)
-      landing.Put(kExpiries, BigEndianKey(static_cast<uint64_t>(header.expiry_ms), key), {});
-    if (header.value_id != 0) landing.Put(kReferences, BigEndianKey(header.value_id, key), {});
-    landing.Put(kRows, std::move(key), std::move(row));
+      landing.Put(kExpiries, BigEndianKey(static_cast<uint64_t>(header.expiry_ms), key));
+    if (header.value_id != 0) landing.Put(kReferences, BigEndianKey(header.value_id, key));
   }
   return TakeIn(landing);
 }
@@ -199,7 +248,7 @@ Result<uint64_t> LiveTier::SweepValues(uint64_t from, size_t at_most,
     // Asked first: what is queued may land in between.
     if (is_queued(value_id) || HF_TRY(Named(value_id, references))) continue;
     landing.EraseRange(kChunks, BigEndianKey(value_id), BigEndianKey(value_id + 1));
-    for (std::string& reference : references) landing.Erase(kReferences, std::move(reference));
+    for (const std::string& reference : references) landing.Erase(kReferences, reference);
   }
   HF_TRY_STATUS(TakeIn(landing));
   return next;

@@ -6,18 +6,28 @@
 #include <rocksdb/table.h>
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "holdfast/check.h"
+#include "snapshot/unsynced_files.h"
 
 namespace holdfast::snapshot {
 namespace {
 
-// A look for an absent key asks the filter of each file it might be in: half a dozen new files and
-// two levels. Together they may let 1.5% through (DESIGN section 4).
-constexpr double kFilterBits = 14;
+// A look for an absent key asks the filter of each sorted run it might be in: those that compaction
+// leaves (kMostRuns), and while rows land faster than it goes up to 24 new files. Together they may
+// let 1.5% through (DESIGN section 4); with so many bits one lets 0.04% through, for 13 bits a row.
+constexpr double kFilterBits = 18;
+constexpr int kMostRuns = 8;
 constexpr size_t kBlockBytes = size_t{8} << 10;
 constexpr uint32_t kDictionaryBytes = uint32_t{16} << 10;
+constexpr uint32_t kTrainingBytes = 16 * kDictionaryBytes;
+// A compaction keeps its output in memory until it has a dictionary: not all of it.
+constexpr uint64_t kDictionaryBufferBytes = uint64_t{1} << 20;
+constexpr uint64_t kFileBytes = uint64_t{32} << 20;
+// Stale rows may take as much disk as those that count, and as much of the filters' memory.
+constexpr unsigned kStalePercent = 100;
 constexpr int kValueIdBytes = 8;
 constexpr size_t kReadingCacheBytes = size_t{4} << 20;
 constexpr size_t kReadingAheadBytes = size_t{2} << 20;
@@ -39,13 +49,20 @@ rocksdb::Options MakeOptions(const LiveTierOptions& options,
   made.create_missing_column_families = true;
   made.max_open_files = -1;
   made.max_background_jobs = options.background_jobs;
-  made.level_compaction_dynamic_level_bytes = true;
+  // Rows land in files that span all keys, so levels would write each row again and again: three
+  // times as often as runs that are merged when there are as many of one size.
+  made.compaction_style = rocksdb::kCompactionStyleUniversal;
+  made.compaction_options_universal.max_size_amplification_percent = kStalePercent;
+  made.level0_file_num_compaction_trigger = kMostRuns;
+  made.target_file_size_base = kFileBytes;
   made.compression = rocksdb::kLZ4Compression;
   made.bottommost_compression = rocksdb::kZSTD;
   made.bottommost_compression_opts.enabled = true;
   made.bottommost_compression_opts.level = 1;
   made.bottommost_compression_opts.max_dict_bytes = kDictionaryBytes;
-  made.bottommost_compression_opts.zstd_max_train_bytes = 16 * kDictionaryBytes;
+  made.bottommost_compression_opts.zstd_max_train_bytes = kTrainingBytes;
+  made.bottommost_compression_opts.max_dict_buffer_bytes = kDictionaryBufferBytes;
+  made.bytes_per_sync = uint64_t{1} << 20;   // begun early, what a checkpoint syncs is soon done
   made.write_buffer_size = size_t{1} << 20;  // nothing is ever written to one
   made.statistics = statistics;
   made.info_log_level = rocksdb::WARN_LEVEL;
@@ -116,7 +133,12 @@ Result<std::unique_ptr<LiveTier::Database>> LiveTier::Database::Open(
   database->cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   database->statistics = rocksdb::CreateDBStatistics();
   database->statistics->set_stats_level(rocksdb::StatsLevel::kExceptHistogramOrTimers);
+  database->env = UnsyncedEnv();
   database->options = MakeOptions(options, database->cache, database->statistics);
+  database->options.env = database->env.get();
+  // A file that lands is soon compacted: training a dictionary for it would be most of its cost.
+  database->landing = database->options;
+  database->landing.bottommost_compression = rocksdb::kDisableCompressionOption;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* opened = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(database->options, options.directory,
@@ -188,6 +210,16 @@ Status LiveTier::Database::ReadPieces(const ColdHeader& header, const TakePiece&
   return MakeError(ErrorCode::kCorruption,
                    fmt::format("the long cold value {} is not the {} bytes that it should be",
                                header.value_id, header.payload_bytes));
+}
+
+// RocksDB has this figure as text only.
+uint64_t LiveTier::Database::NewestFiles() const {
+  std::string text;
+  HF_CHECK(db->GetProperty(family(kRows), "rocksdb.num-files-at-level0", &text));
+  uint64_t files = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), files);
+  HF_CHECK(parsed.ec == std::errc{});
+  return files;
 }
 
 }  // namespace holdfast::snapshot

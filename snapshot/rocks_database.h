@@ -54,9 +54,13 @@ struct LiveTier::Database {
                 const std::vector<rocksdb::ColumnFamilyHandle*>& handles);
   std::vector<rocksdb::ColumnFamilyDescriptor> Descriptors() const;
 
+  uint64_t NewestFiles() const;  // of rows, not compacted yet
+
   std::string directory;
   rocksdb::ReadOptions read;
+  std::unique_ptr<rocksdb::Env> env;
   rocksdb::Options options;
+  rocksdb::Options landing;  // of the files that land
   std::shared_ptr<rocksdb::Cache> cache;
   std::shared_ptr<rocksdb::Statistics> statistics;
   std::unique_ptr<rocksdb::DB> db;

@@ -396,6 +396,18 @@ TEST(LiveTierTest, ALookForAnAbsentKeyReadsHardlyEver) {
   EXPECT_GT(after.disk_bytes, 40'000u * 10);
 }
 
+TEST(LiveTierTest, CountsFilesThatAreNotCompactedYet) {
+  const Folder folder;
+  const auto tier = MustOpen(folder / "tier");
+  Model model;
+  SeededRandom random(10);
+  for (uint64_t landed = 0; landed < 5; ++landed) {
+    EXPECT_EQ(tier->Figures().newest_files, landed);
+    EXPECT_FALSE(tier->Congested());
+    ASSERT_TRUE(LandRandom(*tier, model, random));
+  }
+}
+
 TEST(LiveTierTest, ReadersBesideLandings) {
   const Folder folder;
   const auto tier = MustOpen(folder / "tier");

@@ -8,15 +8,19 @@ namespace holdfast::aof {
 std::string_view CheckUsage() {
   return R"(usage: aof-check [options] PATH
 
-Verifies an append-only log of Holdfast or Redis: structure, checksums, sequence, manifest; RDB
-files too. PATH is a data directory, a manifest, one log file, or a dump.rdb.
+Verifies an append-only log of Holdfast or Redis: structure, checksums, sequence, manifest;
+checkpoints (every block, the order and the number of the keys) and RDB files too. PATH is a data
+directory, a manifest, one log file, one checkpoint, or a dump.rdb.
 
   --fix                      cut the log back to its last good group; what is removed is kept in
-                             files beside it. Asks first
+                             files beside it. From a damaged checkpoint go back to an older one
+                             that was kept, and the log since: nothing is lost. Asks first
   --yes                      do not ask
-  --truncate-to-timestamp T  cut off what was written after unix time T (seconds). Asks first
+  --truncate-to-timestamp T  cut off what was written after unix time T (seconds), any time since
+                             the oldest checkpoint that was kept. Asks first
   --export FILE              write the data as one plain RESP file, which any Redis loads
-  --stats                    print what each file holds, and how often each command occurs
+  --stats                    print what each file holds, how often each command occurs, and of the
+                             checkpoint keys and bytes by type and the biggest keys
   --json                     print the result as one JSON object
   --help                     print this text
 

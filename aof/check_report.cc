@@ -100,9 +100,70 @@ std::string CheckReport::FileLine(const LogSource& source, const LogSourceState&
                                              : ", without checksums");
 }
 
+void CheckReport::AddCheckpoints(std::vector<CheckedCheckpoint> checkpoints, RowStatistics rows) {
+  HF_CHECK(checkpoints_.empty() && !checkpoints.empty());
+  checkpoints_ = std::move(checkpoints);
+  rows_ = std::move(rows);
+}
+
+std::vector<std::string> CheckReport::CheckpointLines(bool stats) const {
+  std::vector<std::string> lines;
+  for (const CheckedCheckpoint& checkpoint : checkpoints_) {
+    lines.push_back(
+        fmt::format("{}: sound checkpoint, {} keys, cut behind frame {} at unix time "
+                    "{}.{:03}",
+                    Printable(checkpoint.path), checkpoint.keys, checkpoint.cut_frame,
+                    checkpoint.cut_ms / 1000, checkpoint.cut_ms % 1000));
+  }
+  if (!stats || checkpoints_.empty()) return lines;
+  lines.push_back("of the newest of these:");
+  for (const auto& [database, keys] : rows_.keys_by_database())
+    lines.push_back(fmt::format("{:>12}  keys in database {}", keys, database));
+  for (const auto& [type, of] : rows_.types()) {
+    lines.push_back(fmt::format(
+        "{:>12}  {} keys, {} of them with a time to live; {} bytes of keys, {} of values", of.keys,
+        Printable(type), of.expiring, of.key_bytes, of.value_bytes));
+  }
+  for (const RowStatistics::BigKey& key : rows_.Biggest()) {
+    lines.push_back(fmt::format("{:>12}  bytes: {} {} in database {}", key.bytes,
+                                Printable(key.type), Printable(key.key), key.database));
+  }
+  return lines;
+}
+
+std::string CheckReport::CheckpointJson(bool stats) const {
+  if (checkpoints_.empty()) return "";
+  std::vector<std::string> items;
+  for (const CheckedCheckpoint& checkpoint : checkpoints_) {
+    items.push_back(
+        fmt::format(R"({{"path":{},"id":"{:016x}","cut_frame":{},"cut_ms":{},"keys":{}}})",
+                    JsonString(checkpoint.path), checkpoint.id, checkpoint.cut_frame,
+                    checkpoint.cut_ms, checkpoint.keys));
+  }
+  std::string out = fmt::format(R"(,"checkpoints":[{}])", fmt::join(items, ","));
+  if (!stats) return out;
+  items.clear();
+  for (const auto& [database, keys] : rows_.keys_by_database())
+    items.push_back(fmt::format(R"("{}":{})", database, keys));
+  out += fmt::format(R"(,"databases":{{{}}})", fmt::join(items, ","));
+  items.clear();
+  for (const auto& [type, of] : rows_.types()) {
+    items.push_back(fmt::format(R"({}:{{"keys":{},"expiring":{},"key_bytes":{},"value_bytes":{}}})",
+                                JsonString(type), of.keys, of.expiring, of.key_bytes,
+                                of.value_bytes));
+  }
+  out += fmt::format(R"(,"types":{{{}}})", fmt::join(items, ","));
+  items.clear();
+  for (const RowStatistics::BigKey& key : rows_.Biggest()) {
+    items.push_back(fmt::format(R"({{"database":{},"key":{},"type":{},"bytes":{}}})", key.database,
+                                JsonString(key.key), JsonString(key.type), key.bytes));
+  }
+  return out + fmt::format(R"(,"biggest":[{}])", fmt::join(items, ","));
+}
+
 std::vector<std::string> CheckReport::Lines(const LogReader& reader, bool stats) const {
   HF_CHECK(reader.sources().size() == reader.states().size());
-  std::vector<std::string> lines;
+  std::vector<std::string> lines = CheckpointLines(stats);
   if (stats) {
     for (size_t i = 0; i < reader.sources().size(); ++i) {
       lines.push_back(FileLine(reader.sources()[i], reader.states()[i]));
@@ -126,7 +187,9 @@ std::vector<std::string> CheckReport::Lines(const LogReader& reader, bool stats)
                     "(--fix cuts them)",
                     Printable(reader.sources()[i].path), state.size - state.end));
   }
-  if (reader.verdict().kind == LogVerdict::Kind::kSound) {
+  if (reader.sources().empty() && !checkpoints_.empty()) {
+    // No log: the checkpoint is all there is.
+  } else if (reader.verdict().kind == LogVerdict::Kind::kSound) {
     lines.push_back(fmt::format("sound: {} files, {} groups, {} commands, next frame {}",
                                 reader.sources().size(), groups_, commands_, reader.next_frame()));
   } else {
@@ -161,6 +224,7 @@ std::string CheckReport::Json(const LogReader& reader, bool stats, const Outcome
         state.frames, state.groups, state.commands, JsonString(state.preamble)));
   }
   out += fmt::format("{}]", fmt::join(items, ","));
+  out += CheckpointJson(stats);
   if (stats) {
     items.clear();
     for (const auto& [name, count] : ByCount()) {

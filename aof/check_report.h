@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "aof/checkpoint_check.h"
 #include "aof/log_reader.h"
 
 namespace holdfast::aof {
@@ -20,6 +21,8 @@ class CheckReport {
   explicit CheckReport(bool per_command) : per_command_(per_command) {}
 
   void Count(const LogBatch& batch);
+  // `checkpoints`, oldest first; `rows` is what the last of them holds.
+  void AddCheckpoints(std::vector<CheckedCheckpoint> checkpoints, RowStatistics rows);
 
   // The verdict, and what was counted if `stats`.
   std::vector<std::string> Lines(const LogReader& reader, bool stats) const;
@@ -33,6 +36,8 @@ class CheckReport {
   static std::string JsonError(const std::string& path, std::string_view message, int exit_code);
 
  private:
+  std::vector<std::string> CheckpointLines(bool stats) const;
+  std::string CheckpointJson(bool stats) const;
   static std::string FileLine(const LogSource& source, const LogSourceState& state);
   std::vector<std::pair<std::string, uint64_t>> ByCount() const;
 
@@ -43,6 +48,8 @@ class CheckReport {
   UnixMs newest_ms_ = 0;
   std::map<std::string, uint64_t, std::less<>> names_;  // at most kMaxNames
   uint64_t other_names_ = 0;
+  std::vector<CheckedCheckpoint> checkpoints_;
+  RowStatistics rows_;
 };
 
 }  // namespace holdfast::aof

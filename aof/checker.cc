@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "aof/check_report.h"
+#include "aof/checkpoint_check.h"
 #include "aof/log_export.h"
 #include "aof/log_recovery.h"
 #include "aof/log_target.h"
@@ -30,36 +31,110 @@ Result<std::vector<std::unique_ptr<FileLock>>> LockAround(FileSystem& fs,
   return locks;
 }
 
+// Rows of the checkpoint that the log goes on from, counted and, if there is an exporter, exported.
+class RowTaker final : public CheckpointVisitor {
+ public:
+  explicit RowTaker(LogExporter* exporter) : exporter_(exporter) {}
+
+  Status Row(const CheckpointRow& row) override {
+    HF_TRY_STATUS(statistics_.Row(row));
+    if (exporter_ == nullptr) return {};
+    if (row.type != "string") {
+      return MakeError(ErrorCode::kUnsupported,
+                       fmt::format("a key of type {}, which cannot be exported yet", row.type));
+    }
+    return exporter_->AddString(row.database, row.key, row.payload_bytes, row.expiry_ms);
+  }
+  Status Piece(std::string_view piece) override {
+    return exporter_ == nullptr ? Status() : exporter_->AddPiece(piece);
+  }
+  RowStatistics TakeStatistics() && { return std::move(statistics_); }
+
+ private:
+  LogExporter* exporter_;
+  RowStatistics statistics_;
+};
+
 class Checker {
  public:
-  Checker(FileSystem& fs, CheckOptions options, CheckConsole& console, PreambleOpener preambles)
+  Checker(FileSystem& fs, CheckOptions options, CheckConsole& console, PreambleOpener preambles,
+          const CheckpointOpener& checkpoints)
       : fs_(fs),
         options_(std::move(options)),
         console_(console),
         preambles_(std::move(preambles)),
+        checkpoints_(fs, checkpoints,
+                     [this](uint64_t done, uint64_t all) { console_.Progress(done, all); }),
         report_(options_.stats) {}
 
   Result<int> Run() {
     target_ = HF_TRY(FindLog(fs_, options_.path));
-    if (options_.fix || options_.truncate_to_timestamp) {
-      locks_ = HF_TRY(LockAround(fs_, target_.location.directory));
-    }
+    const bool changes = options_.fix || options_.truncate_to_timestamp;
+    if (changes && !target_.checkpoint.empty())
+      return MakeError(ErrorCode::kInvalidArgument, "a checkpoint is never changed");
+    if (changes) locks_ = HF_TRY(LockAround(fs_, target_.location.directory));
+    if (!options_.export_path.empty())
+      exporter_ = HF_TRY(LogExporter::Create(fs_, options_.export_path));
+    HF_TRY_STATUS(ReadCheckpoints());
     LogReadOptions read{.first_frame = target_.first_frame, .open_preamble = preambles_};
-    if (options_.truncate_to_timestamp) {
-      read.until_ms = *options_.truncate_to_timestamp * 1000 + 999;
-    }
+    if (options_.truncate_to_timestamp) read.until_ms = UntilMs();
     LogReader reader(fs_, target_.location.sources, read);
     HF_TRY_STATUS(ReadAll(reader));
     if (!options_.json) Print(report_.Lines(reader, options_.stats));
     outcome_.path = options_.path;
     outcome_.exit_code = Sound(reader) ? kCheckSound : kCheckDamaged;
-    if (options_.fix || options_.truncate_to_timestamp) HF_TRY_STATUS(Change(reader));
+    if (changes) HF_TRY_STATUS(Change(reader));
     if (exporter_ != nullptr) HF_TRY_STATUS(FinishExport(reader));
     if (options_.json) console_.Print(report_.Json(reader, options_.stats, outcome_));
     return outcome_.exit_code;
   }
 
  private:
+  UnixMs UntilMs() const { return *options_.truncate_to_timestamp * 1000 + 999; }
+
+  // What stands before the log: verified, exported, counted.
+  Status ReadCheckpoints() {
+    RowTaker rows(exporter_.get());
+    if (!target_.checkpoint.empty()) {
+      HF_TRY_STATUS(checkpoints_.ReadAlone(target_.checkpoint, rows));
+    } else if (target_.location.checkpoint) {
+      if (options_.truncate_to_timestamp)
+        HF_TRY_STATUS(checkpoints_.GoBackTo(UntilMs(), target_.location));
+      HF_TRY_STATUS(ReadOrGoBack(rows));
+      HF_TRY_STATUS(checkpoints_.ReadOlder(target_.location));
+      target_.first_frame = checkpoints_.first_frame();
+    } else {
+      return {};
+    }
+    report_.AddCheckpoints(checkpoints_.checked(), std::move(rows).TakeStatistics());
+    return {};
+  }
+
+  // A damaged checkpoint loses nothing while there is an older one and the log since.
+  Status ReadOrGoBack(RowTaker& rows) {
+    while (true) {
+      Status read = checkpoints_.Read(target_.location, rows);
+      if (read || read.error().code != ErrorCode::kCorruption) return read;
+      LogLocation older = target_.location;
+      if (!HF_TRY(checkpoints_.GoBack(older))) return read;
+      const std::string& name = older.checkpoint->name;
+      if (!options_.fix) {
+        read.error().message +=
+            fmt::format("; nothing is lost yet: --fix goes back to {} and the log since it", name);
+        return read;
+      }
+      Say(Printable(read.error().message));
+      Say(fmt::format("going back to {} and the log since it", Printable(name)));
+      target_.location = std::move(older);
+      rows = RowTaker(nullptr);
+    }
+  }
+
+  bool WentBack() const {
+    const LogLocation& location = target_.location;
+    return location.checkpoint && *location.checkpoint != location.manifest.checkpoints.back();
+  }
+
   static bool Sound(const LogReader& reader) {
     return reader.verdict().kind == LogVerdict::Kind::kSound ||
            reader.verdict().kind == LogVerdict::Kind::kReachedTime;
@@ -84,9 +159,6 @@ class Checker {
     uint64_t all_bytes = 0;
     for (const LogSource& source : reader.sources()) {
       all_bytes += HF_TRY(SizeOf(source.path));
-    }
-    if (!options_.export_path.empty()) {
-      exporter_ = HF_TRY(LogExporter::Create(fs_, options_.export_path));
     }
     LogBatch batch;
     while (HF_TRY(reader.Next(batch))) {
@@ -136,13 +208,35 @@ class Checker {
   }
 
   // Whether the files already are what a cut would leave.
-  static bool NothingToChange(const LogReader& reader) {
+  bool NothingToChange(const LogReader& reader) const {
+    if (WentBack()) return false;
     if (reader.verdict().kind != LogVerdict::Kind::kSound || reader.written_again()) return false;
     for (size_t i = 0; i < reader.sources().size(); ++i) {
       const LogSourceState& state = reader.states()[i];
       if (!reader.sources()[i].listed || state.end != state.size) return false;
     }
     return true;
+  }
+
+  Result<std::string> Question(const LogReader& reader) {
+    const LogVerdict& verdict = reader.verdict();
+    const uint64_t bytes = HF_TRY(BytesBehind(reader));
+    std::string question =
+        verdict.kind == LogVerdict::Kind::kSound
+            ? fmt::format(
+                  "Cut {} zero bytes off, and list or remove files that are not in the "
+                  "manifest?",
+                  bytes)
+            : fmt::format(
+                  "Cut the log at offset {} of {}? {} bytes in {} file(s) are removed, and "
+                  "kept beside them.",
+                  verdict.offset, Printable(verdict.file), bytes,
+                  reader.sources().size() - verdict.source);
+    if (WentBack()) {
+      question += fmt::format(" The checkpoints that are newer than {} are removed.",
+                              Printable(target_.location.checkpoint->name));
+    }
+    return question;
   }
 
   Status Change(const LogReader& reader) {
@@ -162,19 +256,7 @@ class Checker {
       Say("nothing to cut");
       return {};
     }
-    const uint64_t bytes = HF_TRY(BytesBehind(reader));
-    const std::string question =
-        verdict.kind == LogVerdict::Kind::kSound
-            ? fmt::format(
-                  "Cut {} zero bytes off, and list or remove files that are not in the "
-                  "manifest?",
-                  bytes)
-            : fmt::format(
-                  "Cut the log at offset {} of {}? {} bytes in {} file(s) are removed, and "
-                  "kept beside them.",
-                  verdict.offset, Printable(verdict.file), bytes,
-                  reader.sources().size() - verdict.source);
-    if (!options_.yes && !console_.Confirm(question)) {
+    if (!options_.yes && !console_.Confirm(HF_TRY(Question(reader)))) {
       Say("nothing was changed");
       return {};
     }
@@ -191,6 +273,7 @@ class Checker {
   const CheckOptions options_;
   CheckConsole& console_;
   const PreambleOpener preambles_;
+  CheckpointCheck checkpoints_;
   LogTarget target_;
   std::vector<std::unique_ptr<FileLock>> locks_;
   CheckReport report_;
@@ -205,7 +288,7 @@ int CodeOf(const Error& error) {
 }  // namespace
 
 int RunAofCheck(FileSystem& fs, std::span<const std::string_view> args, CheckConsole& console,
-                const PreambleOpener& preambles) {
+                const PreambleOpener& preambles, const CheckpointOpener& checkpoints) {
   auto options = ParseCheckArguments(args);
   if (!options) {
     console.PrintError(fmt::format("aof-check: {}", Printable(options.error().message)));
@@ -218,7 +301,7 @@ int RunAofCheck(FileSystem& fs, std::span<const std::string_view> args, CheckCon
   }
   const bool json = options->json;
   const std::string path = options->path;
-  const auto code = Checker(fs, *std::move(options), console, preambles).Run();
+  const auto code = Checker(fs, *std::move(options), console, preambles, checkpoints).Run();
   if (code) return *code;
   const int exit_code = CodeOf(code.error());
   if (json) console.Print(CheckReport::JsonError(path, code.error().message, exit_code));

@@ -1,7 +1,7 @@
-// aof-check without its main: verifies a log file, a manifest or a data directory, cuts it back,
-// exports it. Everything it says goes through a console, everything it touches through a file
-// system, so that tests and a fuzzer run the whole tool. One thread; bounded memory; no input, file
-// or argument makes it crash.
+// aof-check without its main: verifies a log file, a manifest, a checkpoint or a data directory,
+// cuts it back, exports it. Everything it says goes through a console, everything it touches
+// through a file system, so that tests and a fuzzer run the whole tool. One thread; bounded memory;
+// no input, file or argument makes it crash.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "aof/checkpoint_source.h"
 #include "aof/preamble.h"
 #include "holdfast/file_system.h"
 
@@ -45,8 +46,9 @@ inline constexpr int kCheckSound = 0;
 inline constexpr int kCheckDamaged = 1;  // torn or damaged, and not fixed
 inline constexpr int kCheckFailed = 2;   // usage or I/O error, a format that is not known
 
-// The whole program: parses, checks, prints. Without `preambles` RDB files are refused.
+// The whole program: parses, checks, prints. Without `preambles` RDB files are refused, without
+// `checkpoints` those.
 int RunAofCheck(FileSystem& fs, std::span<const std::string_view> args, CheckConsole& console,
-                const PreambleOpener& preambles = {});
+                const PreambleOpener& preambles = {}, const CheckpointOpener& checkpoints = {});
 
 }  // namespace holdfast::aof

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "aof/manifest.h"
 #include "holdfast/clock.h"
 #include "holdfast/file_system.h"
 #include "holdfast/result.h"
@@ -41,6 +42,7 @@ class CheckpointSource {
  public:
   virtual ~CheckpointSource() = default;
   virtual uint64_t id() const = 0;
+  virtual const HashKey& hash_key() const = 0;
   virtual uint64_t cut_frame() const = 0;
   virtual UnixMs cut_ms() const = 0;
   virtual uint64_t keys() const = 0;

@@ -37,7 +37,7 @@ LogExporter::~LogExporter() {
 }
 
 Status LogExporter::Add(const LogBatch& batch) {
-  HF_CHECK(!finished_);
+  HF_CHECK(!finished_ && string_bytes_left_ == 0);
   for (const LogGroup& group : batch.groups) {
     const bool transaction = group.command_count > 1;
     if (transaction) Append(pending_, {"MULTI"});
@@ -48,11 +48,44 @@ Status LogExporter::Add(const LogBatch& batch) {
   return {};
 }
 
+// SET key value [PXAT ms]
+Status LogExporter::AddString(uint32_t database, std::string_view key, uint64_t bytes,
+                              std::optional<UnixMs> expiry_ms) {
+  HF_CHECK(!finished_ && string_bytes_left_ == 0);
+  Select(database);
+  pending_ += fmt::format("*{}\r\n$3\r\nSET\r\n${}\r\n", expiry_ms ? 5 : 3, key.size());
+  pending_ += key;
+  pending_ += fmt::format("\r\n${}\r\n", bytes);
+  string_bytes_left_ = bytes;
+  string_expiry_ms_ = expiry_ms;
+  if (bytes == 0) EndString();
+  return pending_.size() >= kFlushBytes ? Flush() : Status();
+}
+
+Status LogExporter::AddPiece(std::string_view piece) {
+  HF_CHECK(!piece.empty() && piece.size() <= string_bytes_left_);
+  pending_ += piece;
+  string_bytes_left_ -= piece.size();
+  if (string_bytes_left_ == 0) EndString();
+  return pending_.size() >= kFlushBytes ? Flush() : Status();
+}
+
+void LogExporter::EndString() {
+  HF_CHECK(string_bytes_left_ == 0);
+  pending_ += "\r\n";
+  if (!string_expiry_ms_) return;
+  const IntegerText expiry(*string_expiry_ms_);
+  pending_ += fmt::format("$4\r\nPXAT\r\n${}\r\n{}\r\n", expiry.view().size(), expiry.view());
+}
+
+void LogExporter::Select(uint32_t database) {
+  if (database == database_) return;
+  Append(pending_, {"SELECT", IntegerText(database).view()});
+  database_ = database;
+}
+
 void LogExporter::AddCommand(const LogBatch& batch, const LogCommand& command) {
-  if (command.database != database_) {
-    Append(pending_, {"SELECT", IntegerText(command.database).view()});
-    database_ = command.database;
-  }
+  Select(command.database);
   AppendRequest(pending_, batch.Args(command));
 }
 
@@ -65,7 +98,7 @@ Status LogExporter::Flush() {
 }
 
 Status LogExporter::Finish() {
-  HF_CHECK(!finished_);
+  HF_CHECK(!finished_ && string_bytes_left_ == 0);
   HF_TRY_STATUS(Flush());
   HF_TRY_STATUS(file_->Sync());
   HF_TRY_STATUS(fs_.Rename(TemporaryPath(path_), path_));

@@ -5,9 +5,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "aof/log_batch.h"
+#include "holdfast/clock.h"
 #include "holdfast/file_system.h"
 
 namespace holdfast::aof {
@@ -21,10 +24,16 @@ class LogExporter {
   LogExporter& operator=(const LogExporter&) = delete;
 
   Status Add(const LogBatch& batch);
+  // A string of `bytes` bytes, which come in pieces then, before anything else is added.
+  Status AddString(uint32_t database, std::string_view key, uint64_t bytes,
+                   std::optional<UnixMs> expiry_ms);
+  Status AddPiece(std::string_view piece);
   Status Finish();
 
  private:
   LogExporter(FileSystem& fs, std::string path, std::unique_ptr<File> file);
+  void Select(uint32_t database);
+  void EndString();
   void AddCommand(const LogBatch& batch, const LogCommand& command);
   Status Flush();
 
@@ -34,6 +43,8 @@ class LogExporter {
   uint64_t written_ = 0;
   std::string pending_;
   uint32_t database_ = 0;
+  uint64_t string_bytes_left_ = 0;
+  std::optional<UnixMs> string_expiry_ms_;
   bool finished_ = false;
 };
 

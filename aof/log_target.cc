@@ -31,6 +31,8 @@ Result<LogTarget> OfManifest(FileSystem& fs, const std::string& path) {
   target.location.manifest_path = path;
   target.location.has_manifest = true;
   target.location.manifest = HF_TRY(ReadManifest(fs, path));
+  if (!target.location.manifest.checkpoints.empty())
+    target.location.checkpoint = target.location.manifest.checkpoints.back();
   target.location.sources =
       HF_TRY(SourcesOf(fs, target.location.manifest, target.location.directory, append_filename));
   return target;
@@ -70,6 +72,11 @@ Result<std::vector<std::string>> ManifestsIn(FileSystem& fs, const std::string& 
 // A data directory holds the manifest one level down, in appenddirname; before Redis 7, or with
 // appendonly just turned off, a single file.
 Result<LogTarget> OfDirectory(FileSystem& fs, const std::string& directory) {
+  if (HF_TRY(fs.Exists(JoinPath(directory, kCheckpointFile)))) {
+    LogTarget target;
+    target.checkpoint = directory;
+    return target;
+  }
   std::vector<std::string> found = HF_TRY(ManifestsIn(fs, directory));
   if (found.empty()) {
     for (const std::string& name : HF_TRY(fs.List(directory))) {

@@ -1,5 +1,5 @@
 // What a person means by a path: the log of a data directory, of a log directory or of a manifest;
-// or one file, a log file or an RDB file, by itself. Plain function; one thread.
+// or one file, a log file or an RDB file, or one checkpoint, by itself. Plain function; one thread.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,7 @@ namespace holdfast::aof {
 struct LogTarget {
   LogLocation location;
   uint64_t first_frame = 1;  // of a file by itself: what came before it is not known
+  std::string checkpoint;    // path of a checkpoint by itself; nothing else then
 };
 
 // Errors: kNotFound, kInvalidArgument (more than one log there), what ReadManifest gives.

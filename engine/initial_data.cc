@@ -33,6 +33,12 @@ Result<InitialData> FindImport(FileSystem& files, const std::string& path) {
   if (!HF_TRY(files.Exists(path)))
     return MakeError(ErrorCode::kNotFound, fmt::format("import {}: there is no such file", path));
   aof::LogTarget found = HF_TRY(aof::FindLog(files, path));
+  if (found.location.checkpoint || !found.checkpoint.empty()) {
+    return MakeError(ErrorCode::kUnsupported,
+                     fmt::format("import {}: it is, or has, a checkpoint: import what aof-check "
+                                 "--export makes of it",
+                                 path));
+  }
   HF_TRY_STATUS(CheckOneDataSet(files, found, path));
   const std::vector<aof::LogSource>& sources = found.location.sources;
   uint64_t bytes = 0;

@@ -130,7 +130,6 @@ Result<std::optional<RecoveryPoint>> FindRecoveryPoint(FileSystem& files,
   }
   if (point.metadata.hash_key != *location.manifest.hash_key)
     return Damaged(point.checkpoint, "it belongs to another data set than the manifest");
-  if (point.metadata.cut_frame == UINT64_MAX) return Damaged(point.checkpoint, "a bad frame");
   point.first_frame = point.metadata.cut_frame + 1;
   return point;
 }

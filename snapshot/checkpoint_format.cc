@@ -25,6 +25,7 @@ bool IsPlainName(std::string_view name) {
 
 // What both directions hold the metadata to; empty: nothing is wrong.
 std::string_view CheckRules(const CheckpointMetadata& metadata) {
+  if (metadata.cut_frame == UINT64_MAX) return "a frame that no other can follow";
   if (metadata.cut_ms < 0) return "a time before 1970";
   if (metadata.shards == 0 || metadata.shards > memtable::kSlotCount ||
       (metadata.shards & (metadata.shards - 1)) != 0)

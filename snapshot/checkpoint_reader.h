@@ -27,6 +27,7 @@ class CheckpointReader final : public aof::CheckpointSource {
   const CheckpointMetadata& metadata() const { return metadata_; }
 
   uint64_t id() const override { return metadata_.id; }
+  const aof::HashKey& hash_key() const override { return metadata_.hash_key; }
   uint64_t cut_frame() const override { return metadata_.cut_frame; }
   UnixMs cut_ms() const override { return metadata_.cut_ms; }
   uint64_t keys() const override;

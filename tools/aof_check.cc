@@ -10,6 +10,7 @@
 
 #include "aof/checker.h"
 #include "aof/posix_file_system.h"
+#include "snapshot/checkpoint_reader.h"
 #include "snapshot/rdb_preamble.h"
 
 namespace {
@@ -58,5 +59,6 @@ int main(int argc, char** argv) {
   const std::vector<std::string_view> args(argv + (argc > 0 ? 1 : 0), argv + argc);
   holdfast::aof::PosixFileSystem fs;
   Terminal terminal;
-  return holdfast::aof::RunAofCheck(fs, args, terminal, holdfast::snapshot::RdbPreambles());
+  return holdfast::aof::RunAofCheck(fs, args, terminal, holdfast::snapshot::RdbPreambles(),
+                                    holdfast::snapshot::Checkpoints());
 }

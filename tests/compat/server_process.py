@@ -35,16 +35,18 @@ def holdfast_server():
     return found[0] if found else None
 
 
-def aof_check():
-    """Path of our log checker: $AOF_CHECK, else the one built beside the server; None if absent."""
-    given = os.environ.get("AOF_CHECK")
-    if given:
-        return given
+def built(*path):
+    """Path of what was built with the server; None if absent."""
     server = holdfast_server()
     if not server:
         return None
-    path = os.path.join(os.path.dirname(os.path.dirname(server)), "tools", "aof-check")
+    path = os.path.join(os.path.dirname(os.path.dirname(server)), *path)
     return path if os.access(path, os.X_OK) else None
+
+
+def aof_check():
+    """Path of our log checker: $AOF_CHECK, else the one built beside the server; None if absent."""
+    return os.environ.get("AOF_CHECK") or built("tools", "aof-check")
 
 
 def add_server_argument(parser):

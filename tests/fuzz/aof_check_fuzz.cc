@@ -1,9 +1,10 @@
 // Fuzzes aof-check as a whole. The input: arguments, one a line, up to an empty line, then the log
 // file. The tool ends with one of its exit codes, and a log that it fixed is sound.
-// Files under test: aof/checker.cc aof/check_options.cc aof/check_report.cc aof/log_export.cc
-// aof/log_recovery.cc aof/log_target.cc
+// Files under test: aof/checker.cc aof/check_options.cc aof/check_report.cc aof/checkpoint_check.cc
+// aof/log_export.cc aof/log_recovery.cc aof/log_target.cc
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,64 @@ class Console final : public CheckConsole {
   const bool answer_;
 };
 
+constexpr HashKey kHashKey = {3};
+
+// A checkpoint whose file HOLDFAST holds any bytes: the first says which it is (1 to 3, or
+// damaged), the rest are keys and values.
+class PlayedCheckpoint final : public CheckpointSource {
+ public:
+  explicit PlayedCheckpoint(std::string bytes) : bytes_(std::move(bytes)) {}
+  uint64_t id() const override { return bytes_.empty() ? 0 : bytes_[0] & 3U; }
+  const HashKey& hash_key() const override { return kHashKey; }
+  uint64_t cut_frame() const override { return id() - 1; }
+  UnixMs cut_ms() const override { return static_cast<UnixMs>(id()) * 1000; }
+  uint64_t keys() const override { return bytes_.size() / 2; }
+  Status Read(CheckpointVisitor& visitor, const Progress& progress) override {
+    progress(0, bytes_.size());
+    if (id() == 0) return MakeError(ErrorCode::kCorruption, "checkpoint: played");
+    for (size_t at = 1; at + 1 < bytes_.size(); ++at) {
+      CheckpointRow row{.database = static_cast<uint8_t>(bytes_[at]) % 3U,
+                        .key = std::string_view(bytes_).substr(at, 2),
+                        .type = bytes_[at] == 'l' ? "list" : "string",
+                        .expiry_ms = std::nullopt,
+                        .size = bytes_.size() - at,
+                        .payload_bytes = bytes_.size() - at};
+      if (bytes_[at] == 't') row.expiry_ms = 77;
+      HF_TRY_STATUS(visitor.Row(row));
+      HF_TRY_STATUS(visitor.Piece(std::string_view(bytes_).substr(at)));
+    }
+    progress(bytes_.size(), bytes_.size());
+    return {};
+  }
+
+ private:
+  const std::string bytes_;
+};
+
+Result<std::unique_ptr<CheckpointSource>> OpenPlayed(FileSystem& disk, const std::string& path) {
+  const auto file = HF_TRY(disk.Open(JoinPath(path, kCheckpointFile), {}));
+  std::string bytes(std::min<uint64_t>(HF_TRY(file->Size()), 200), '\0');
+  bytes.resize(HF_TRY(file->ReadAt(0, bytes)));
+  return std::make_unique<PlayedCheckpoint>(std::move(bytes));
+}
+
+// Three checkpoints, the newest of the bytes; the log behind the second and the third of them too.
+void PutCheckpoints(sim::SimulatedFileSystem& disk, std::string_view bytes) {
+  Manifest manifest;
+  manifest.hash_key = kHashKey;
+  for (uint64_t n = 1; n <= 3; ++n) {
+    const auto number = static_cast<int64_t>(n);
+    manifest.checkpoints.push_back({CheckpointName("a.aof", number), number, n, number});
+    disk.SetContents("/cp/d/" + manifest.checkpoints.back().name + "/HOLDFAST",
+                     n == 3 ? bytes : std::string_view("\1\2x", 3).substr(n - 1));
+    manifest.incremental.push_back(
+        {IncrementalFileName("a.aof", number), number, LogFileType::kIncremental, std::nullopt});
+    disk.SetContents("/cp/d/" + manifest.incremental.back().name,
+                     n == 1 ? "" : bytes.substr(bytes.size() / 3));
+  }
+  HF_CHECK(WriteManifest(disk, "/cp/d/a.aof.manifest", manifest).has_value());
+}
+
 constexpr std::string_view kManifest =
     "file a.aof.1.base.aof seq 1 type b\nfile a.aof.1.incr.aof seq 1 type i\n";
 
@@ -54,6 +113,7 @@ void PutEverywhere(sim::SimulatedFileSystem& disk, std::string_view bytes) {
   disk.SetContents("/m/a.aof.manifest", bytes);
   disk.SetContents("/old/appendonly.aof", bytes);
   disk.SetContents("/old/holdfast.lock", "");
+  PutCheckpoints(disk, bytes);
   disk.SetContents("/two/a.manifest", kManifest);
   disk.SetContents("/two/b.manifest", bytes);
   disk.SetContents("/none/a.aof.1.incr.aof", bytes);
@@ -92,14 +152,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CheckPlaces(disk);
   Console console(input.size() % 2 == 0);
   const PreambleOpener preambles = snapshot::RdbPreambles();
-  const int code = RunAofCheck(disk, args, console, preambles);
+  const CheckpointOpener checkpoints = OpenPlayed;
+  const int code = RunAofCheck(disk, args, console, preambles, checkpoints);
   HF_CHECK(code >= kCheckSound && code <= kCheckFailed);
   const std::string_view path = args.empty() ? "" : args.back();
   const std::string_view fix[] = {"--fix", "--yes", path};
-  if ((path == "/f" || path == "/db" || path == "/old") &&
-      RunAofCheck(disk, fix, console, preambles) == kCheckSound) {
+  if ((path == "/f" || path == "/db" || path == "/old" || path == "/cp") &&
+      RunAofCheck(disk, fix, console, preambles, checkpoints) == kCheckSound) {
     const std::string_view check[] = {path};
-    HF_CHECK(RunAofCheck(disk, check, console, preambles) == kCheckSound);
+    HF_CHECK(RunAofCheck(disk, check, console, preambles, checkpoints) == kCheckSound);
   }
   return 0;
 }

@@ -2,14 +2,57 @@
 // checked, the commands run, and what they did is one group of the log.
 #include <fmt/core.h>
 
+#include <numeric>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
 #include "engine/commands/clients.h"
 #include "engine/commands/monitor_line.h"
 #include "engine/commands/transaction_handlers.h"
 #include "engine/executor.h"
 #include "engine/store.h"
 #include "holdfast/check.h"
+#include "holdfast/number.h"
 
 namespace holdfast {
+namespace {
+
+// What the database numbers of a queue's commands will mean, SELECT and SWAPDB among them.
+class DatabasesOfExec {
+ public:
+  DatabasesOfExec(int selected, int databases)
+      : selected_(selected), now_(static_cast<size_t>(databases)) {
+    std::iota(now_.begin(), now_.end(), 0);
+  }
+  int selected() const { return selected_; }
+  // Where the contents lie now that `database` will have then.
+  int Now(int database) const { return now_[static_cast<size_t>(database)]; }
+  void Follow(const commands::CommandEntry& entry, std::span<const std::string_view> args) {
+    if (entry.spec->name == "select") {
+      if (const auto number = Number(args[1])) selected_ = *number;
+    } else if (entry.spec->name == "swapdb") {
+      const auto first = Number(args[1]);
+      const auto second = Number(args[2]);
+      if (first && second)
+        std::swap(now_[static_cast<size_t>(*first)], now_[static_cast<size_t>(*second)]);
+    }
+  }
+
+ private:
+  // Nothing, if there is no such database: the command will fail.
+  std::optional<int> Number(std::string_view text) const {
+    const auto number = ParseInteger(text);
+    if (!number || *number < 0 || *number >= static_cast<int64_t>(now_.size())) return std::nullopt;
+    return static_cast<int>(*number);
+  }
+
+  int selected_;
+  std::vector<int> now_;
+};
+
+}  // namespace
 
 using commands::CommandContext;
 using commands::Locking;
@@ -61,9 +104,14 @@ void Executor::LockForExec(const Session& session, LockedShards& locks) {
 
 void Executor::CollectWantedByExec(const Session& session) {
   wanted_.clear();
+  DatabasesOfExec databases(session.database, store_.keyspace().databases());
   for (const commands::QueuedCommand& queued : session.transaction.queue) {
     const std::vector<std::string_view> args(queued.args.begin(), queued.args.end());
-    CollectWanted(session.database, *queued.entry, args);
+    const size_t first = wanted_.size();
+    CollectWanted(databases.selected(), *queued.entry, args);
+    for (WantedKey& wanted : std::span(wanted_).subspan(first))
+      wanted.key.database = databases.Now(wanted.key.database);
+    databases.Follow(*queued.entry, args);
   }
   for (const commands::Watch& watch : session.watches) {
     wanted_.push_back(

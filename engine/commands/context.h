@@ -91,6 +91,10 @@ struct CommandContext {
   }
   // A queued command inside EXEC: the transaction holds the locks.
   bool in_transaction = false;
+  // The thread can wait for the tier. A handler that has to and may not sets `must_wait`, having
+  // changed nothing and replied nothing: it runs again where it may.
+  bool may_wait = true;
+  bool must_wait = false;
 };
 
 // Redis's shared error texts.

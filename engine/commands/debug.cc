@@ -10,6 +10,7 @@
 #include "engine/commands/digest.h"
 #include "engine/commands/persistence.h"
 #include "engine/commands/server_handlers.h"
+#include "engine/commands/tier_error.h"
 #include "engine/commands/value_names.h"
 #include "engine/config/config.h"
 #include "memtable/payload.h"
@@ -44,8 +45,13 @@ void DebugSetActiveExpire(CommandContext& ctx) {
 }
 
 void DebugDigest(CommandContext& ctx) {
-  const Digest digest = DatasetDigest(*ctx.services.host, *ctx.services.keyspace, ctx.locks);
-  ctx.reply.SimpleString(HexDigest(digest));
+  if (!ctx.may_wait && ctx.services.keyspace->cold_store() != nullptr) {
+    ctx.must_wait = true;
+    return;
+  }
+  const auto digest = DatasetDigest(*ctx.services.host, *ctx.services.keyspace, ctx.locks);
+  if (!digest) return ReplyTierError(ctx, digest.error());
+  ctx.reply.SimpleString(HexDigest(*digest));
 }
 
 void DebugDigestValue(CommandContext& ctx) {

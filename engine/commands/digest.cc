@@ -1,9 +1,16 @@
 #include "engine/commands/digest.h"
 
+#include <span>
+#include <vector>
+
+#include "engine/keyspace/names_walk.h"
+
 namespace holdfast::commands {
 namespace {
 
 constexpr size_t kEntriesPerStep = 64;  // some 100 us under the lock
+constexpr size_t kNamesPerStep = 256;   // of the tier
+constexpr uint64_t kBytesPerStep = uint64_t{1} << 20;
 
 void Xor(Digest& digest, const Digest& other) {
   for (size_t i = 0; i < digest.size(); ++i) digest[i] ^= other[i];
@@ -28,39 +35,97 @@ void MixNumber(Host& host, Digest& digest, uint32_t number) {
   Mix(host, digest, {bytes, sizeof(bytes)});
 }
 
+void MixValue(Host& host, Digest& digest, memtable::ValueType type, std::string_view bytes,
+              bool expires) {
+  MixNumber(host, digest, static_cast<uint32_t>(type));
+  Mix(host, digest, bytes);
+  if (expires) Combine(host, digest, "!!expire!!");
+}
+
 void MixValue(Host& host, Digest& digest, const memtable::Entry& entry) {
-  MixNumber(host, digest, static_cast<uint32_t>(entry.type()));
   memtable::Entry::Scratch scratch;
-  Mix(host, digest, entry.StringBytes(scratch));
-  if (entry.Has(memtable::kHasExpiry)) Combine(host, digest, "!!expire!!");
+  MixValue(host, digest, entry.type(), entry.StringBytes(scratch), entry.Has(memtable::kHasExpiry));
 }
 
-struct Sum {
-  Digest digest{};
-  uint64_t keys = 0;
-};
+// The sum over one database, as it grows.
+class Sum {
+ public:
+  Sum(Host& host, keyspace::Keyspace& keyspace, keyspace::LockedShards& locks, int database)
+      : host_(host), keyspace_(keyspace), locks_(locks), database_(database) {}
 
-void AddShard(Host& host, keyspace::LockedShards& locks, keyspace::Shard& shard, int database,
-              Sum& sum) {
-  memtable::KeyOrder next = 0;
-  while (next < memtable::kOrderEnd) {
-    locks.With(shard, [&](keyspace::Shard& locked) {
-      const memtable::Table* table = locked.table(database);
-      if (table == nullptr) {
-        next = memtable::kOrderEnd;
-        return;
-      }
-      next = table->Scan(next, kEntriesPerStep, [&](const memtable::Entry& entry) {
-        if (entry.Has(memtable::kTombstone)) return;
-        Digest digest{};
-        Mix(host, digest, entry.key());
-        MixValue(host, digest, entry);
-        Combine(host, sum.digest, View(digest));
-        ++sum.keys;
-      });
-    });
+  Status Add() {
+    memtable::KeyOrder next = 0;
+    keyspace::MemoryStretch stretch;
+    while (next < memtable::kOrderEnd) {
+      stretch.Take(keyspace_, locks_, database_, next, kEntriesPerStep,
+                   [&](const memtable::Entry& entry) {
+                     Digest digest{};
+                     Mix(host_, digest, entry.key());
+                     MixValue(host_, digest, entry);
+                     Count(digest);
+                   });
+      if (stretch.cold()) HF_TRY_STATUS(AddCold(stretch, next));
+      next = stretch.end();
+    }
+    return {};
   }
-}
+  const Digest& digest() const { return digest_; }
+  uint64_t keys() const { return keys_; }
+
+ private:
+  struct ColdName {
+    keyspace::SpaceId space;
+    memtable::KeyOrder order;
+    std::string name;
+    uint64_t size;
+  };
+
+  void Count(const Digest& of_key) {
+    Combine(host_, digest_, View(of_key));
+    ++keys_;
+  }
+
+  Status AddCold(const keyspace::MemoryStretch& stretch, memtable::KeyOrder from) {
+    while (from < stretch.end()) {
+      std::vector<ColdName> names;
+      from = HF_TRY(keyspace_.cold_store()->List(
+          stretch.space(), from, stretch.end(), kNamesPerStep,
+          [&](const keyspace::ColdAddress& key, const keyspace::ColdFacts& facts) {
+            if (stretch.Masks(key)) return;
+            names.push_back({key.space, key.order, std::string(key.name), facts.size});
+          }));
+      HF_TRY_STATUS(AddValues(names));
+    }
+    return {};
+  }
+
+  // In pieces that memory can hold.
+  Status AddValues(std::span<const ColdName> names) {
+    for (size_t i = 0; i < names.size();) {
+      std::vector<keyspace::ColdAddress> piece;
+      for (uint64_t bytes = 0; i < names.size() && bytes < kBytesPerStep; ++i) {
+        piece.push_back({names[i].space, names[i].order, names[i].name});
+        bytes += names[i].size;
+      }
+      HF_TRY_STATUS(keyspace_.cold_store()->ReadEach(piece, [&](const keyspace::ColdAddress& key,
+                                                                const keyspace::ColdValue& value) {
+        Digest digest{};
+        Mix(host_, digest, key.name);
+        MixValue(host_, digest, value.facts.type, value.block ? value.block->view() : value.bytes,
+                 value.facts.expiry_ms != memtable::kNoExpiry);
+        Count(digest);
+      }));
+    }
+    return {};
+  }
+
+  Host& host_;
+  keyspace::Keyspace& keyspace_;
+  keyspace::LockedShards& locks_;
+  const int database_;
+  Digest digest_{};
+  uint64_t keys_ = 0;
+};
 
 }  // namespace
 
@@ -80,14 +145,15 @@ Digest ValueDigest(Host& host, const memtable::Entry& entry) {
   return digest;
 }
 
-Digest DatasetDigest(Host& host, keyspace::Keyspace& keyspace, keyspace::LockedShards& locks) {
+Result<Digest> DatasetDigest(Host& host, keyspace::Keyspace& keyspace,
+                             keyspace::LockedShards& locks) {
   Digest total{};
   for (int database = 0; database < keyspace.databases(); ++database) {
-    Sum sum;
-    for (keyspace::Shard& shard : keyspace.shards()) AddShard(host, locks, shard, database, sum);
-    if (sum.keys == 0) continue;
+    Sum sum(host, keyspace, locks, database);
+    HF_TRY_STATUS(sum.Add());
+    if (sum.keys() == 0) continue;
     MixNumber(host, total, static_cast<uint32_t>(database));
-    Xor(total, sum.digest);
+    Xor(total, sum.digest());
   }
   return total;
 }

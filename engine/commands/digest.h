@@ -10,6 +10,7 @@
 #include "engine/commands/host.h"
 #include "engine/keyspace/keyspace.h"
 #include "engine/keyspace/locked_shards.h"
+#include "holdfast/result.h"
 
 namespace holdfast::commands {
 
@@ -19,7 +20,9 @@ std::string HexDigest(const Digest& digest);
 // Of a key's value and the fact that it has an expiry, not of its name.
 Digest ValueDigest(Host& host, const memtable::Entry& entry);
 // Shard by shard, each locked in turn, unless `locks` holds it: what is written meanwhile may or
-// may not be in it. Keys that are expired but not yet deleted count, as in Redis.
-Digest DatasetDigest(Host& host, keyspace::Keyspace& keyspace, keyspace::LockedShards& locks);
+// may not be in it. Keys that are expired but not yet deleted count, as in Redis. Asks the tier, if
+// there is one, which may take long and may fail.
+Result<Digest> DatasetDigest(Host& host, keyspace::Keyspace& keyspace,
+                             keyspace::LockedShards& locks);
 
 }  // namespace holdfast::commands

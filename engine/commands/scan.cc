@@ -1,9 +1,9 @@
 // KEYS, SCAN and RANDOMKEY: walks in the one order of the keyspace, shard by shard, each shard
 // locked for a slice at a time. They never show an expired key.
 //
-// A cursor is the position in that order without its lowest bit, 53 bits, so that clients which
-// keep numbers as doubles hold it exactly. It needs no state: all keys of one cursor value go in
-// one reply, and a key that lives through the whole iteration has one place in the order.
+// A cursor is the position in that order without its lowest bit, 53 bits. It needs no state: all
+// keys of one cursor value go in one reply, and a key that lives through the whole iteration has
+// one place in the order, be it in memory or in the tier.
 #include <algorithm>
 #include <charconv>
 #include <string>
@@ -11,67 +11,46 @@
 
 #include "engine/commands/arguments.h"
 #include "engine/commands/generic_handlers.h"
+#include "engine/commands/tier_error.h"
 #include "engine/commands/value_names.h"
+#include "engine/keyspace/names_walk.h"
 #include "holdfast/glob.h"
 #include "holdfast/number.h"
 
 namespace holdfast::commands {
 namespace {
 
-using keyspace::Shard;
-using memtable::Entry;
+using keyspace::NamesWalk;
 using memtable::KeyOrder;
 using memtable::kOrderEnd;
+using memtable::ValueType;
 
-constexpr size_t kSlice = 256;  // entries visited under one hold of a lock
+constexpr size_t kSlice = 256;  // keys visited under one hold of a lock
 
-// Walks a database from a position on.
-class Walk {
- public:
-  explicit Walk(CommandContext& ctx, KeyOrder from) : ctx_(ctx), next_(from) {}
+NamesWalk WalkFrom(CommandContext& ctx, KeyOrder from) {
+  return {*ctx.services.keyspace,
+          ctx.locks,
+          {.database = ctx.session.database,
+           .now_ms = ctx.now_ms,
+           .shows_expired = ctx.access.replaying(),
+           .may_ask_tier = ctx.may_wait},
+          from};
+}
 
-  KeyOrder next() const { return next_; }
-  bool AtEnd() const { return next_ >= kOrderEnd; }
-  // A cursor has no room for the lowest bit of a position: the entry passed last may share its
-  // cursor with the entries to come. (Slots are not compared: at worst a page is a key longer.)
-  bool InsideCursor() const {
-    constexpr uint64_t kHashMask = (uint64_t{1} << memtable::kStoredHashBits) - 1;
-    return !AtEnd() && (next_ & 1) != 0 && last_hash_ == ((next_ - 1) & kHashMask);
+// False: the walk cannot go on; the reply has been made, or shall be made by a thread that can.
+bool Step(CommandContext& ctx, NamesWalk& walk, size_t keys, const NamesWalk::Visit& visit) {
+  switch (walk.Step(keys, visit)) {
+    case NamesWalk::Outcome::kDone:
+      return true;
+    case NamesWalk::Outcome::kNeedsTier:
+      ctx.must_wait = true;
+      return false;
+    case NamesWalk::Outcome::kFailed:
+      ReplyTierError(ctx, walk.error());
+      return false;
   }
-
-  // Shows live keys to `visit`, under their shard's lock: about `entries` of them, fewer if the
-  // shard ends, and goes on behind them. Returns how many entries it passed, expired ones included.
-  template <typename Visit>
-  size_t Slice(size_t entries, const Visit& visit) {
-    const size_t count = ctx_.services.keyspace->shards().size();
-    const size_t index = next_ / (kOrderEnd / count);
-    const KeyOrder shard_end = (index + 1) * (kOrderEnd / count);
-    size_t passed = 0;
-    ctx_.locks.With(ctx_.services.keyspace->shards()[index], [&](Shard& shard) {
-      const memtable::Table* table = shard.table(ctx_.session.database);
-      KeyOrder reached = kOrderEnd;
-      if (table != nullptr) {
-        reached = table->Scan(next_, entries, [&](const Entry& entry) {
-          ++passed;
-          last_hash_ = entry.stored_hash();
-          if (Live(entry)) visit(entry);
-        });
-      }
-      next_ = std::min(reached, shard_end);
-    });
-    return passed;
-  }
-
- private:
-  bool Live(const Entry& entry) const {
-    if (entry.Has(memtable::kTombstone)) return false;
-    return ctx_.access.replaying() || !entry.ExpiredAt(ctx_.now_ms);
-  }
-
-  CommandContext& ctx_;
-  KeyOrder next_;
-  uint64_t last_hash_ = kOrderEnd;  // of the entry passed last; none has this one
-};
+  return false;
+}
 
 void ReplyNames(CommandContext& ctx, const std::vector<std::string>& names) {
   ctx.reply.Array(names.size());
@@ -125,11 +104,13 @@ std::optional<uint64_t> ParseCursor(std::string_view argument) {
 void Keys(CommandContext& ctx) {
   const std::string_view pattern = ctx.args[1];
   std::vector<std::string> names;
-  const auto collect = [&](const Entry& entry) {
-    if (pattern == "*" || GlobMatch(pattern, entry.key())) names.emplace_back(entry.key());
+  const auto collect = [&](std::string_view name, ValueType) {
+    if (pattern == "*" || GlobMatch(pattern, name)) names.emplace_back(name);
   };
-  Walk walk(ctx, 0);
-  while (!walk.AtEnd()) walk.Slice(kSlice, collect);
+  NamesWalk walk = WalkFrom(ctx, 0);
+  while (!walk.AtEnd()) {
+    if (!Step(ctx, walk, kSlice, collect)) return;
+  }
   ReplyNames(ctx, names);
 }
 
@@ -139,21 +120,18 @@ void Scan(CommandContext& ctx) {
   const auto options = ParseScanOptions(ctx);
   if (!options) return;
   std::vector<std::string> names;
-  const auto collect = [&](const Entry& entry) {
-    if (options->type && !IsToken(*options->type, TypeName(entry.type()))) return;
-    if (options->pattern == "*" || GlobMatch(options->pattern, entry.key())) {
-      names.emplace_back(entry.key());
-    }
+  const auto collect = [&](std::string_view name, ValueType type) {
+    if (options->type && !IsToken(*options->type, TypeName(type))) return;
+    if (options->pattern == "*" || GlobMatch(options->pattern, name)) names.emplace_back(name);
   };
   // A cursor of no key of ours (a client made it up) is a position like any other.
-  Walk walk(ctx, std::min(*cursor, kOrderEnd >> 1) << 1);
-  auto left = static_cast<uint64_t>(options->count);
-  while (!walk.AtEnd() && left > 0) {
-    const size_t passed = walk.Slice(std::min<uint64_t>(left, kSlice), collect);
-    left -= std::min<uint64_t>(left, passed);
+  NamesWalk walk =
+      WalkFrom(ctx, keyspace::PositionOf(std::min(*cursor, keyspace::CursorOf(kOrderEnd))));
+  const auto count = static_cast<uint64_t>(options->count);
+  while (!walk.AtEnd() && walk.passed() < count) {
+    if (!Step(ctx, walk, std::min<uint64_t>(count - walk.passed(), kSlice), collect)) return;
   }
-  while (walk.InsideCursor()) walk.Slice(1, collect);
-  const auto next = walk.AtEnd() ? 0 : static_cast<int64_t>(walk.next() >> 1);
+  const auto next = walk.AtEnd() ? 0 : static_cast<int64_t>(keyspace::CursorOf(walk.next()));
   ctx.reply.Array(2);
   ctx.reply.BulkString(IntegerText(next).view());
   ReplyNames(ctx, names);
@@ -161,17 +139,19 @@ void Scan(CommandContext& ctx) {
 
 void RandomKey(CommandContext& ctx) {
   // The first live key from a random position on, round the end of the order once.
-  const KeyOrder start = ctx.random.Below(kOrderEnd);
+  const KeyOrder start = keyspace::PositionOf(keyspace::CursorOf(ctx.random.Below(kOrderEnd)));
   std::optional<std::string> name;
-  const auto take_first = [&](const Entry& entry) {
-    if (!name) name = entry.key();
+  const auto take_first = [&](std::string_view found, ValueType) {
+    if (!name) name = found;
   };
   constexpr size_t kFew = 4;
-  Walk walk(ctx, start);
-  while (!name && !walk.AtEnd()) walk.Slice(kFew, take_first);
-  Walk from_start(ctx, 0);
-  while (!name && from_start.next() <= start && !from_start.AtEnd()) {
-    from_start.Slice(kFew, take_first);
+  NamesWalk walk = WalkFrom(ctx, start);
+  while (!name && !walk.AtEnd()) {
+    if (!Step(ctx, walk, kFew, take_first)) return;
+  }
+  NamesWalk from_start = WalkFrom(ctx, 0);
+  while (!name && from_start.next() < start && !from_start.AtEnd()) {
+    if (!Step(ctx, from_start, kFew, take_first)) return;
   }
   if (!name) return ctx.reply.Null();
   ctx.reply.BulkString(*name);

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -74,6 +75,14 @@ struct ColdValue {
   BlockRef block;          // or this, of a long value
 };
 
+// A key that may be due.
+struct ColdHint {
+  UnixMs expiry_ms = 0;
+  SpaceId space = 0;
+  memtable::KeyOrder order = 0;
+  std::string name;
+};
+
 class ColdStore {
  public:
   virtual ~ColdStore() = default;
@@ -99,6 +108,14 @@ class ColdStore {
   virtual Result<memtable::KeyOrder> List(SpaceId space, memtable::KeyOrder from,
                                           memtable::KeyOrder end, size_t enough,
                                           const TakeName& take) = 0;
+  // Shows those of the keys that there are, in any order: a few at a time, they are all in memory
+  // meanwhile. May take seconds. Unlike a load it leaves nothing behind.
+  using TakeValue = std::function<void(const ColdAddress& key, const ColdValue& value)>;
+  virtual Status ReadEach(std::span<const ColdAddress> keys, const TakeValue& take) = 0;
+  // Keys that were written with an expiry up to `now_ms`, oldest first. They are hints: memory, and
+  // then the key's facts, say what is. Whoever has dealt with one forgets it, or gets it again.
+  virtual Result<std::vector<ColdHint>> DueHints(UnixMs now_ms, size_t at_most) = 0;
+  virtual Status ForgetHints(std::span<const ColdHint> hints) = 0;
   // No key of the space is wanted any more; what is queued for it may land or not. Under the gate:
   // only notes it.
   virtual void ForgetSpace(SpaceId space) = 0;

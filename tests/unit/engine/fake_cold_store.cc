@@ -48,6 +48,8 @@ bool FakeColdStore::Land(size_t shard) {
     rows_.erase(write.key);
   } else {
     rows_[write.key] = write.row;
+    if (write.row.facts.expiry_ms != memtable::kNoExpiry)
+      hints_.emplace(write.row.facts.expiry_ms, write.key);
   }
   const auto& [space, order, name] = write.key;
   keyspace_->Landed({.shard = write.shard,
@@ -119,7 +121,7 @@ Result<memtable::KeyOrder> FakeColdStore::List(SpaceId space, memtable::KeyOrder
                                                memtable::KeyOrder end, size_t enough,
                                                const TakeName& take) {
   ++lists;
-  for (const Shard& shard : keyspace_->shards()) EXPECT_FALSE(shard.lock.Held());
+  if (on_list) on_list();
   if (list_fails) return std::unexpected(Error{ErrorCode::kIoError, "the disk is on fire"});
   size_t taken = 0;
   memtable::KeyOrder last = 0;
@@ -132,6 +134,36 @@ Result<memtable::KeyOrder> FakeColdStore::List(SpaceId space, memtable::KeyOrder
     ++taken;
   }
   return end;
+}
+
+Status FakeColdStore::ReadEach(std::span<const ColdAddress> keys, const TakeValue& take) {
+  if (list_fails) return std::unexpected(Error{ErrorCode::kIoError, "the disk is on fire"});
+  for (const ColdAddress& key : keys) {
+    const Row* row = Find(key);
+    if (row == nullptr) continue;
+    const bool lengthy = row->bytes.size() > memtable::kInlineValueLimit;
+    take(key, {.facts = row->facts,
+               .bytes = lengthy ? std::string_view() : std::string_view(row->bytes),
+               .block = lengthy ? CopyToBlock(row->bytes) : BlockRef()});
+  }
+  return {};
+}
+
+Result<std::vector<ColdHint>> FakeColdStore::DueHints(UnixMs now_ms, size_t at_most) {
+  if (hints_fail) return std::unexpected(Error{ErrorCode::kIoError, "the disk is on fire"});
+  std::vector<ColdHint> due;
+  for (const auto& [expiry_ms, key] : hints_) {
+    if (expiry_ms > now_ms || due.size() == at_most) break;
+    const auto& [space, order, name] = key;
+    due.push_back({expiry_ms, space, order, name});
+  }
+  return due;
+}
+
+Status FakeColdStore::ForgetHints(std::span<const ColdHint> hints) {
+  for (const ColdHint& hint : hints)
+    hints_.erase({hint.expiry_ms, RowKey{hint.space, hint.order, hint.name}});
+  return {};
 }
 
 void FakeColdStore::DropForgottenSpaces() {

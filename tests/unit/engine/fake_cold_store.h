@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -11,6 +12,7 @@
 #include <span>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "engine/keyspace/cold_store.h"
@@ -57,6 +59,7 @@ class FakeColdStore final : public ColdStore {
   std::map<RowKey, Row>& mutable_rows() { return rows_; }
   const std::deque<Write>& queued(size_t shard) { return queues_[shard]; }
   size_t queued() const;
+  size_t hints() const { return hints_.size(); }
   uint64_t leaving() const;
   const Row* Find(const ColdAddress& key) const;
   const Write* LastQueued(size_t shard, const RowKey& key);
@@ -65,10 +68,12 @@ class FakeColdStore final : public ColdStore {
 
   bool has_room = true;
   bool list_fails = false;
+  bool hints_fail = false;
   bool reads_in_place_fail = false;
   size_t refused = 0;
   size_t hurried = 0;
   size_t lists = 0;
+  std::function<void()> on_list;  // before the tier is looked at
   eviction::AccessRule rule = eviction::AccessRule::At(1000, eviction::StateUse::kClock, {});
 
   // ---- ColdStore
@@ -79,6 +84,9 @@ class FakeColdStore final : public ColdStore {
   void ReadInPlace(std::span<const std::shared_ptr<Load>> loads) override;
   Result<memtable::KeyOrder> List(SpaceId space, memtable::KeyOrder from, memtable::KeyOrder end,
                                   size_t enough, const TakeName& take) override;
+  Status ReadEach(std::span<const ColdAddress> keys, const TakeValue& take) override;
+  Result<std::vector<ColdHint>> DueHints(UnixMs now_ms, size_t at_most) override;
+  Status ForgetHints(std::span<const ColdHint> hints) override;
   void ForgetSpace(SpaceId space) override { forgotten_.insert(space); }
 
  private:
@@ -89,6 +97,7 @@ class FakeColdStore final : public ColdStore {
 
   Keyspace* keyspace_ = nullptr;
   std::map<RowKey, Row> rows_;
+  std::set<std::pair<UnixMs, RowKey>> hints_;
   std::map<size_t, std::deque<Write>> queues_;
   std::vector<std::shared_ptr<Load>> reads_;
   std::set<SpaceId> forgotten_;

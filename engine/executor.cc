@@ -386,14 +386,23 @@ Status Executor::ReplayLocked(int database, const PreparedCommand& command,
   return MakeError(ErrorCode::kCorruption, reply.text());
 }
 
-bool Executor::DeleteExpired(int database, std::string_view name) {
-  const KeyHandle key = store_.keyspace().Handle(database, name);
+Executor::Expiry Executor::DeleteExpired(int database, std::string_view name) {
+  return DeleteExpired(store_.keyspace().Handle(database, name), nullptr);
+}
+
+Executor::Expiry Executor::DeleteExpiredIn(keyspace::SpaceId space, std::string_view name) {
+  return DeleteExpired(store_.keyspace().Handle(0, name), &space);
+}
+
+Executor::Expiry Executor::DeleteExpired(KeyHandle key, const keyspace::SpaceId* space) {
   LockedShards locks(store_.keyspace());
   do {
     locks.LockOne(*key.shard);
+    if (space != nullptr) key.database = store_.keyspace().DatabaseOf(*space);
+    if (key.database < 0) return Expiry::kNotDue;
     if (!MayBeCold({&key, 1})) break;
     wanted_.assign(1, {key, keyspace::Need::kHeader});
-    if (!FetchForReplay(locks)) return false;  // it is found again
+    if (!FetchForReplay(locks)) return Expiry::kUnreadable;
   } while (locks.HoldsNothing());
   KeyAccess access(store_.keyspace(), {.now_ms = now_ms_, .log = Log(), .rule = &access_rule_});
   const uint64_t before = key.shard->counters.expired;
@@ -402,7 +411,7 @@ bool Executor::DeleteExpired(int database, std::string_view name) {
   Commit(locks);
   locks.Release();
   if (!spent_.empty()) ReleaseSpent();
-  return expired;
+  return expired ? Expiry::kDeleted : Expiry::kNotDue;
 }
 
 void Executor::FeedMonitors(const Session& session, const CommandEntry& entry,

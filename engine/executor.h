@@ -84,8 +84,12 @@ class Executor {
   // The same while the caller holds the gate.
   Status ReplayUnderGate(int database, const PreparedCommand& command);
 
-  // The expire cycle's step: deletes the key if it is due, with a DEL in the log.
-  bool DeleteExpired(int database, std::string_view name);
+  // The expire cycle's step: deletes the key if it is due, with a DEL in the log. A cold key that
+  // nobody holds is read in place.
+  enum class Expiry : uint8_t { kDeleted, kNotDue, kUnreadable };
+  Expiry DeleteExpired(int database, std::string_view name);
+  // The same by space, which may have become another database's; if it is none's, that is kNotDue.
+  Expiry DeleteExpiredIn(keyspace::SpaceId space, std::string_view name);
 
   // Evicts until at most `target_bytes` are used, for about `slice_ns` (negative: no bound) of this
   // turn; what it deletes is logged like any change.
@@ -166,6 +170,7 @@ class Executor {
   keyspace::ChangeLog* Log();
   // Appends what was recorded; returns the log position that the reply depends on.
   aof::LogPosition Commit(keyspace::LockedShards& locks);
+  Expiry DeleteExpired(keyspace::KeyHandle key, const keyspace::SpaceId* space);
   Status ReplayLocked(int database, const PreparedCommand& command,
                       std::span<const keyspace::KeyHandle> keys, keyspace::LockedShards& locks);
   void CollectKeys(int database, const commands::CommandEntry& entry,

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "engine/executor.h"
@@ -69,6 +70,7 @@ void ExpireCycle::WatchClock() {
 void ExpireCycle::CollectDue(keyspace::Shard& shard, UnixMs now_ms) {
   due_.clear();
   shard.lock.Lock();
+  store_.keyspace().QueueBuried(shard);
   for (keyspace::Shard::ExpiredHint& hint : shard.expired_hints) {
     due_.push_back({hint.database, std::move(hint.key)});
   }
@@ -91,7 +93,8 @@ size_t ExpireCycle::Round(Executor& executor) {
     CollectDue(shard, executor.now_ms());
     for (const Due& due : due_) {
       if (!store_.LogAdmits() || store_.WritesRefused(true)) return deleted;
-      deleted += executor.DeleteExpired(due.database, due.key) ? 1 : 0;
+      const auto expiry = executor.DeleteExpired(due.database, due.key);
+      deleted += expiry == Executor::Expiry::kDeleted ? 1 : 0;
     }
     if (!due_.empty()) executor.EndTurn();
     if (store_.clock().MonotonicNs() - started_ns > kRoundBudgetNs) {
@@ -99,6 +102,8 @@ size_t ExpireCycle::Round(Executor& executor) {
       break;
     }
   }
+  const int64_t left_ns = started_ns + kRoundBudgetNs - store_.clock().MonotonicNs();
+  deleted += cold_.Round(executor, std::max(left_ns, kRoundBudgetNs / 4));
   store_.statistics().expire_cycle_us.fetch_add(
       static_cast<uint64_t>(store_.clock().MonotonicNs() - started_ns) / 1000,
       std::memory_order_relaxed);

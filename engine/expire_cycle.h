@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/cold_expiry.h"
 #include "engine/keyspace/keyspace.h"
 
 namespace holdfast {
@@ -19,7 +20,7 @@ class Store;
 
 class ExpireCycle {
  public:
-  explicit ExpireCycle(Store& store) : store_(store) {}
+  explicit ExpireCycle(Store& store) : store_(store), cold_(store) {}
   ~ExpireCycle() { Stop(); }
   ExpireCycle(const ExpireCycle&) = delete;
   ExpireCycle& operator=(const ExpireCycle&) = delete;
@@ -41,6 +42,7 @@ class ExpireCycle {
   void CollectDue(keyspace::Shard& shard, UnixMs now_ms);
 
   Store& store_;
+  ColdExpiry cold_;
   std::atomic<bool> active_{true};
   std::mutex mutex_;
   std::condition_variable wake_;

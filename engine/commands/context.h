@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/commands/command_table.h"
 #include "engine/commands/session.h"
@@ -33,6 +34,7 @@ class Clients;
 class Host;
 class Persistence;
 class Statistics;
+class TierFigures;
 
 // The parts of a store that commands may ask; all outlive every execution.
 struct Services {
@@ -45,8 +47,9 @@ struct Services {
   Clock* clock = nullptr;
   RandomSource* random = nullptr;
   Host* host = nullptr;
-  FileSystem* file_system = nullptr;           // CONFIG REWRITE
-  std::atomic<bool>* active_expire = nullptr;  // DEBUG SET-ACTIVE-EXPIRE
+  FileSystem* file_system = nullptr;                  // CONFIG REWRITE
+  std::vector<const TierFigures*> tier_figures = {};  // more for INFO's section Tiering
+  std::atomic<bool>* active_expire = nullptr;         // DEBUG SET-ACTIVE-EXPIRE
   UnixMs started_ms = 0;
   std::string run_id;  // 40 hex digits, new at each start
 };

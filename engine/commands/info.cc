@@ -14,6 +14,7 @@ std::span<const InfoSection> Sections() {
       {"Clients", true, ClientsFields()},
       {"Memory", true, MemoryFields()},
       {"Persistence", true, PersistenceFields(), AppendPersistenceLines},
+      {"Tiering", true, TieringFields(), AppendTierLines},
       {"Stats", true, StatsFields()},
       {"Replication", true, ReplicationFields()},
       {"CPU", true, CpuFields()},

@@ -104,7 +104,10 @@ KeyAccess::Place KeyAccess::Prepare(const KeyHandle& key, Entry* existing) {
   }
   HF_DCHECK(!existing->Has(memtable::kTombstone));
   CutWalk::BeforeChange(shard, key.database, *existing);
-  return {.table = table, .entry = existing, .cold = existing->Has(memtable::kCold)};
+  const bool cold = existing->Has(memtable::kCold);
+  if (cold && !existing->Has(memtable::kDirty)) [[unlikely]]
+    Keyspace::CountClean(key, *existing, false);
+  return {.table = table, .entry = existing, .cold = cold};
 }
 
 // ... and ends here. A new entry is born in the current epoch. A write renews the clock even for a
@@ -187,7 +190,9 @@ void KeyAccess::Remove(const KeyHandle& key, Entry* existing) {
   tombstone->Mark(memtable::kCold, true);
   tombstone->Mark(memtable::kDirty, true);
   tombstone->Mark(memtable::kEpoch, key.shard->epoch);
-  keyspace_.QueueWrite(key, *tombstone, false);
+  if (keyspace_.QueueWrite(key, *tombstone, false)) return;
+  key.shard->residency->buried().push_back(
+      {keyspace_.space(key.database), std::string(key.name())});
 }
 
 void KeyAccess::Erase(const KeyHandle& key, Entry* existing) {

@@ -58,12 +58,15 @@ Keyspace::DatabaseSize Keyspace::SizeOf(LockedShards& locks, int database) {
       if (const memtable::Table* table = locked.table(database)) {
         sum.keys += table->live();
         sum.expiring += table->expiring();
+        sum.tombstones += table->tombstones();
       }
-      if (locked.cold_keys == 0) return;
+      if (locked.residency == nullptr) return;
       const ColdCount& cold = locked.residency->cold(database);
       sum.keys += cold.keys;
       sum.expiring += cold.expiring;
       sum.cold += cold.keys;
+      sum.clean += cold.clean;
+      sum.clean_bytes += cold.clean_bytes;
     });
   }
   return sum;
@@ -98,6 +101,8 @@ ShardCounters Keyspace::Counters(LockedShards& locks) {
       sum.evicted += locked.counters.evicted;
       sum.spilled += locked.counters.spilled;
       sum.loaded += locked.counters.loaded;
+      sum.cold_reads += locked.counters.cold_reads;
+      sum.coalesced += locked.counters.coalesced;
     });
   }
   return sum;
@@ -166,7 +171,7 @@ uint64_t Keyspace::Flush(LockedShards& gate, int database, bool lazily) {
 }
 
 uint64_t Keyspace::ForgetCold(Shard& shard, int database) {
-  if (shard.cold_keys == 0) return 0;
+  if (shard.residency == nullptr) return 0;
   const ColdCount forgotten = std::exchange(shard.residency->cold(database), {});
   shard.cold_keys -= forgotten.keys;
   return forgotten.keys;

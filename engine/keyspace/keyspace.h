@@ -66,6 +66,10 @@ class Keyspace {
   // Queues the write of a dirty entry, or of a tombstone, that has no other on its way. It leaves
   // memory when that has landed if `evict`. False: there is no room now. Lock held.
   bool QueueWrite(const KeyHandle& key, memtable::Entry& entry, bool evict);
+  // Queues the deletes of tombstones for which there was no room. Lock held.
+  void QueueBuried(Shard& shard);
+  // An entry became clean, or is about to be so no more. Lock held.
+  static void CountClean(const KeyHandle& key, const memtable::Entry& entry, bool clean);
   // Takes a clean entry out of memory. Lock held.
   void DropClean(const KeyHandle& key, memtable::Entry* entry);
   // The key is in memory from now on, be it as a tombstone. Lock held.
@@ -91,7 +95,10 @@ class Keyspace {
   struct DatabaseSize {
     uint64_t keys = 0;
     uint64_t expiring = 0;
-    uint64_t cold = 0;  // of the keys, not in memory
+    uint64_t cold = 0;   // of the keys, not in memory
+    uint64_t clean = 0;  // of the others, in the tier as they are
+    uint64_t clean_bytes = 0;
+    uint64_t tombstones = 0;  // no keys: deletes that the tier has yet to see
   };
   DatabaseSize SizeOf(LockedShards& locks, int database);
   // How long keys with a TTL have to live, from a sample of at most 32 entries of each shard; 0 if

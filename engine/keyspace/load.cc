@@ -1,6 +1,5 @@
 #include "engine/keyspace/load.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "engine/keyspace/shard_residency.h"
@@ -45,7 +44,7 @@ LoadSet::Presence LoadSet::Want(Keyspace& keyspace, const KeyHandle& key, Need n
   if (load == nullptr) {
     if (known) return Presence::kThere;
     load = residency.Make(space, shard.index, key.ref, need);
-    to_read_.push_back(load);
+    Read(load);
   }
   Pin(load);
   if (known || Satisfies(*load, need)) return Presence::kThere;
@@ -56,17 +55,28 @@ LoadSet::Presence LoadSet::Want(Keyspace& keyspace, const KeyHandle& key, Need n
   if (load->state == Load::State::kHeader) {  // more is wanted than was fetched
     load->Settle(Load::State::kReading);
     load->need = need;
-    to_read_.push_back(load);
+    Read(load);
   }
-  if (load->need != Need::kValue && need == Need::kValue && Reads(load)) load->need = need;
+  if (!IsToRead(*load)) {
+    ++shard.counters.coalesced;
+  } else if (need == Need::kValue) {
+    load->need = need;
+  }
   load->waiting.push_back(shared_from_this());
   outstanding_.fetch_add(1, std::memory_order_relaxed);
   return Presence::kCold;
 }
 
-// True while its read is this set's to start.
-bool LoadSet::Reads(const std::shared_ptr<Load>& load) const {
-  return std::find(to_read_.begin(), to_read_.end(), load) != to_read_.end();
+void LoadSet::Read(const std::shared_ptr<Load>& load) {
+  load->reader = this;
+  load->reader_index = to_read_.size();
+  to_read_.push_back(load);
+}
+
+// A set that was here before may have had this one's address.
+bool LoadSet::IsToRead(const Load& load) const {
+  return load.reader == this && load.reader_index < to_read_.size() &&
+         to_read_[load.reader_index].get() == &load;
 }
 
 void LoadSet::Pin(std::shared_ptr<Load> load) {

@@ -53,6 +53,9 @@ struct Load {
   Error error;
   uint32_t pins = 0;
   std::vector<std::shared_ptr<LoadSet>> waiting;
+  // Whose to start its read is, or was, and where it stands in the list of those.
+  const LoadSet* reader = nullptr;
+  size_t reader_index = 0;
 
   ColdAddress address() const { return {space, ref.order(), name}; }
   void Settle(State now) {
@@ -98,7 +101,8 @@ class LoadSet : public std::enable_shared_from_this<LoadSet> {
   friend class Keyspace;
   void CountDown();
   void Pin(std::shared_ptr<Load> load);
-  bool Reads(const std::shared_ptr<Load>& load) const;
+  void Read(const std::shared_ptr<Load>& load);
+  bool IsToRead(const Load& load) const;
 
   std::vector<std::shared_ptr<Load>> pinned_;
   std::vector<std::shared_ptr<Load>> to_read_;

@@ -59,11 +59,45 @@ bool Keyspace::QueueWrite(const KeyHandle& key, Entry& entry, bool evict) {
   return true;
 }
 
+void Keyspace::QueueBuried(Shard& shard) {
+  HF_DCHECK(shard.lock.Held());
+  if (shard.residency == nullptr) return;
+  std::vector<ShardResidency::BuriedKey>& buried = shard.residency->buried();
+  while (!buried.empty()) {
+    const int database = DatabaseOf(buried.back().space);
+    if (database >= 0) {
+      const KeyHandle key = Handle(database, buried.back().name);
+      const Table* table = shard.table(database);
+      Entry* entry = table != nullptr ? table->Find(key.ref) : nullptr;
+      const bool waits =
+          entry != nullptr && entry->Has(memtable::kTombstone) && entry->ticket() == 0;
+      if (waits && !QueueWrite(key, *entry, false)) return;
+    }
+    buried.pop_back();
+  }
+}
+
+void Keyspace::CountClean(const KeyHandle& key, const Entry& entry, bool clean) {
+  HF_DCHECK(entry.Has(memtable::kCold) && !entry.Has(memtable::kDirty) &&
+            !entry.Has(memtable::kTombstone));
+  ColdCount& count = key.shard->residency->cold(key.database);
+  const uint64_t bytes = entry.AllocatedBytes();
+  if (clean) {
+    ++count.clean;
+    count.clean_bytes += bytes;
+    return;
+  }
+  HF_CHECK(count.clean > 0 && count.clean_bytes >= bytes);
+  --count.clean;
+  count.clean_bytes -= bytes;
+}
+
 void Keyspace::DropClean(const KeyHandle& key, Entry* entry) {
   Shard& shard = *key.shard;
   HF_CHECK(shard.lock.Held() && shard.residency != nullptr);
   HF_CHECK(entry->Has(memtable::kCold) && !entry->Has(memtable::kDirty) &&
            !entry->Has(memtable::kTombstone));
+  CountClean(key, *entry, false);
   ColdCount& cold = shard.residency->cold(key.database);
   ++cold.keys;
   ++shard.cold_keys;
@@ -111,6 +145,7 @@ void Keyspace::LandedLocked(Shard& shard, const ColdLanded& item) {
     return;
   }
   entry->Mark(memtable::kDirty, false);
+  CountClean(key, *entry, true);
   if (item.evict && load == nullptr) DropClean(key, entry);
 }
 
@@ -120,6 +155,7 @@ void Keyspace::Loaded(const std::shared_ptr<Load>& load, Result<std::optional<Co
   std::vector<std::shared_ptr<LoadSet>> waiting;
   shard.lock.Lock();
   HF_CHECK(load->state == Load::State::kReading);
+  ++shard.counters.cold_reads;
   if (!found) {
     load->error = found.error();
     load->Settle(Load::State::kFailed);
@@ -158,6 +194,7 @@ void Keyspace::Install(Shard& shard, Load& load, ColdValue& value,
                 key.ref, nullptr,
                 {.bytes = value.bytes, .expiry_ms = facts.expiry_ms, .raw = facts.raw_string});
   entry->Mark(memtable::kCold, true);
+  CountClean(key, *entry, true);
   entry->Mark(memtable::kEpoch, shard.epoch);
   entry->set_eviction_state(rule.use == eviction::StateUse::kQueueBits
                                 ? shard.queues.Enter(key.ref.hash)

@@ -26,8 +26,10 @@ struct ShardCounters {
   uint64_t misses = 0;
   uint64_t expired = 0;
   uint64_t evicted = 0;
-  uint64_t spilled = 0;  // left memory for the tier
-  uint64_t loaded = 0;   // came back
+  uint64_t spilled = 0;     // left memory for the tier
+  uint64_t loaded = 0;      // came back
+  uint64_t cold_reads = 0;  // keys looked up in the tier
+  uint64_t coalesced = 0;   // who needed a key that somebody else was reading
 };
 
 struct alignas(64) Shard {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -15,10 +16,14 @@
 
 namespace holdfast::keyspace {
 
-// Keys that are in the tier and not in memory, be it as a tombstone.
+// What the tier has, of one database's part of a shard.
 struct ColdCount {
+  // Keys that are not in memory, not even as a tombstone.
   uint64_t keys = 0;
   uint64_t expiring = 0;  // of these, with a TTL
+  // Entries in memory that the tier has as they are.
+  uint64_t clean = 0;
+  uint64_t clean_bytes = 0;
 };
 
 class ShardResidency {
@@ -47,6 +52,13 @@ class ShardResidency {
   uint16_t Queued();  // one more: its ticket
   void Landed();
 
+  // Tombstones whose delete found no room in the queue.
+  struct BuriedKey {
+    SpaceId space;
+    std::string name;
+  };
+  std::vector<BuriedKey>& buried() { return buried_; }
+
  private:
   struct Name {
     SpaceId space;
@@ -60,6 +72,7 @@ class ShardResidency {
 
   std::vector<ColdCount> cold_;
   std::unordered_map<Name, std::shared_ptr<Load>, HashOfName> loads_;
+  std::vector<BuriedKey> buried_;
   uint32_t queued_ = 0;
   uint16_t last_ticket_ = 0;
 };

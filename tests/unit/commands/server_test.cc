@@ -102,11 +102,12 @@ TEST_F(ServerTest, InfoSections) {
   };
   EXPECT_EQ(headings("INFO nosuch"), "");
   EXPECT_EQ(headings("INFO KEYSPACE server"), "Server Keyspace ");
-  EXPECT_EQ(headings("INFO"),
-            "Server Clients Memory Persistence Stats Replication CPU Modules Errorstats Cluster "
-            "Keyspace ");
+  EXPECT_EQ(
+      headings("INFO"),
+      "Server Clients Memory Persistence Tiering Stats Replication CPU Modules Errorstats Cluster "
+      "Keyspace ");
   EXPECT_EQ(headings("INFO default commandstats"),
-            "Server Clients Memory Persistence Stats Replication CPU Modules Commandstats "
+            "Server Clients Memory Persistence Tiering Stats Replication CPU Modules Commandstats "
             "Errorstats Cluster Keyspace ");
 }
 

@@ -7,100 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "engine/keyspace/eviction_action.h"
-#include "engine/keyspace/key_access.h"
-#include "engine/keyspace/locked_shards.h"
-#include "engine/keyspace/shard_residency.h"
-#include "engine/reply_sinks.h"
-#include "tests/unit/engine/engine_fixture.h"
-#include "tests/unit/engine/fake_cold_store.h"
+#include "engine/commands/tier_figures.h"
+#include "tests/unit/engine/cold_store_fixture.h"
 
 namespace holdfast::engine_test {
 namespace {
-
-// So that two stores hash, and pick, alike, whichever thread asks first.
-class OneNumber final : public RandomSource {
- public:
-  uint64_t NextRandom() override { return 4711; }
-};
-
-// A store in memory, its background threads asleep; over a fake tier or none.
-class ColdStoreUnderTest {
- public:
-  ColdStoreUnderTest(bool with_tier, TestClock& clock) {
-    for (const auto& [name, value] :
-         Settings{{"enable-debug-command", "yes"}, {"databases", "4"}, {"appendonly", "no"}}) {
-      const std::string words[] = {value};
-      HF_CHECK(config_.SetAtStart(name, words));
-    }
-    auto store = Store::Open({.config = &config_,
-                              .clock = &clock,
-                              .random = &random_,
-                              .file_system = &disk_,
-                              .in_memory = true});
-    HF_CHECK(store.has_value());
-    store_ = std::move(*store);
-    if (with_tier) tier_.Attach(store_->keyspace());
-    executor_ = std::make_unique<Executor>(*store_);
-    Run({"DEBUG", "SET-ACTIVE-EXPIRE", "0"});
-  }
-
-  std::string Run(const Command& words) {
-    const std::vector<std::string_view> args(words.begin(), words.end());
-    PreparedCommand command{.args = args, .entry = nullptr, .key = {}};
-    ValueSink sink(3);
-    executor_->BeginTurn();
-    executor_->Prepare(session_, command);
-    HF_CHECK(executor_->Execute(session_, command, sink) == Outcome::kReplied);
-    executor_->EndTurn();
-    return Text(sink.Take());
-  }
-  std::string Run(std::string_view line) { return Run(Split(line)); }
-
-  // Everything leaves memory, or is about to: what is queued for some shards does not land yet.
-  void EvictAll(UnixMs now_ms, SeededRandom* random) {
-    keyspace::Keyspace& keyspace = store_->keyspace();
-    for (keyspace::Shard& shard : keyspace.shards()) {
-      for (int database = 0; database < keyspace.databases(); ++database)
-        EvictFrom(shard, database, now_ms);
-    }
-    for (keyspace::Shard& shard : keyspace.shards()) {
-      while (random == nullptr || random->Below(4) != 0) {
-        if (!tier_.Land(shard.index)) break;
-      }
-    }
-  }
-
-  uint64_t loaded() {
-    keyspace::LockedShards none(store_->keyspace());
-    return store_->keyspace().Counters(none).loaded;
-  }
-
-  keyspace::FakeColdStore tier_;
-
- private:
-  void EvictFrom(keyspace::Shard& shard, int database, UnixMs now_ms) {
-    const memtable::Table* table = shard.table(database);
-    if (table == nullptr) return;
-    keyspace::LockedShards locks(store_->keyspace());
-    locks.LockOne(shard);
-    std::vector<std::string> names;
-    table->Scan(0, table->size() + 1,
-                [&](memtable::Entry& entry) { names.emplace_back(entry.key()); });
-    keyspace::KeyAccess access(store_->keyspace(), {.now_ms = now_ms});
-    for (const std::string& name : names) {
-      const auto key = store_->keyspace().Handle(database, name);
-      keyspace::SpillAction().Evict(access, key, table->Find(key.ref));
-    }
-  }
-
-  config::Config config_;
-  OneNumber random_;
-  sim::SimulatedFileSystem disk_;
-  std::unique_ptr<Store> store_;
-  std::unique_ptr<Executor> executor_;
-  commands::Session session_;
-};
 
 class ColdCommands : public testing::TestWithParam<uint64_t> {
  protected:
@@ -113,11 +24,11 @@ class ColdCommands : public testing::TestWithParam<uint64_t> {
     return got;
   }
   std::string Both(std::string_view line) { return Both(Split(line)); }
-  void EvictAll() { tiered_.EvictAll(clock_.NowMs(), nullptr); }
+  void EvictAll() { tiered_.EvictAll(); }
 
   TestClock clock_;
-  ColdStoreUnderTest plain_{false, clock_};
-  ColdStoreUnderTest tiered_{true, clock_};
+  TieredStore plain_{false, clock_};
+  TieredStore tiered_{true, clock_};
 };
 
 // What looks at many keys, or at one in an odd way.
@@ -157,7 +68,7 @@ TEST_P(ColdCommands, SameRepliesAndStateAsWithoutATier) {
   for (int i = 0; i < 1500 && !HasFailure(); ++i) {
     for (const Command& command : RandomCommands(random, {})) Both(command);
     Both(Look(random));
-    if (random.Below(3) != 0) tiered_.EvictAll(clock_.NowMs(), &landing);
+    if (random.Below(3) != 0) tiered_.EvictAll(&landing);
     if (random.Below(10) == 0)
       clock_.SetMs(clock_.NowMs() + static_cast<UnixMs>(random.Below(3000)));
     if (i % 100 == 99) Both("DEBUG DIGEST");
@@ -214,15 +125,50 @@ using ColdCommandsByName = ColdCommands;
 TEST_P(ColdCommandsByName, AnErrorOfTheTierIsAnErrorReplyAndNoKeyIsMissing) {
   Both("SET k v");
   EvictAll();
-  tiered_.tier_.list_fails = true;
-  tiered_.tier_.reads_in_place_fail = true;
+  tiered_.tier().list_fails = true;
+  tiered_.tier().reads_in_place_fail = true;
   for (const std::string_view line : {"GET k", "KEYS *", "SCAN 0", "RANDOMKEY", "DEBUG DIGEST"})
     EXPECT_TRUE(tiered_.Run(line).starts_with("IOERR ")) << line << ": " << tiered_.Run(line);
   EXPECT_EQ(tiered_.Run("DBSIZE"), "1");
-  tiered_.tier_.list_fails = false;
-  tiered_.tier_.reads_in_place_fail = false;
+  tiered_.tier().list_fails = false;
+  tiered_.tier().reads_in_place_fail = false;
   for (const std::string_view line : {"GET k", "KEYS *", "SCAN 0", "RANDOMKEY", "DEBUG DIGEST"})
     Both(line);
+}
+
+TEST_P(ColdCommandsByName, InfoSaysWhereKeysLie) {
+  const auto figure = [&](const std::string& name) {
+    const std::string text = tiered_.Run("INFO tiering");
+    const size_t at = text.find("\n" + name + ":");
+    if (at == std::string::npos) return std::string("none");
+    const size_t from = at + name.size() + 2;
+    return text.substr(from, text.find("\r", from) - from);
+  };
+  for (const char* key : {"a", "b", "c"}) tiered_.Run(Command{"SET", key, "v"});
+  EXPECT_EQ(figure("tier_enabled"), "1");
+  EXPECT_EQ(figure("hot_keys"), "3");
+  EXPECT_EQ(figure("dirty_keys"), "3");
+  EvictAll();
+  EXPECT_EQ(figure("hot_keys"), "0");
+  EXPECT_EQ(figure("cold_keys"), "3");
+  EXPECT_EQ(figure("spilled_keys"), "3");
+  tiered_.Run("GET a");
+  tiered_.Run("EXISTS b");
+  EXPECT_EQ(figure("clean_keys"), "1");
+  EXPECT_EQ(figure("dirty_keys"), "0");
+  EXPECT_EQ(figure("loaded_keys"), "1");
+  EXPECT_EQ(figure("cold_reads"), "2");
+  EXPECT_EQ(figure("hot_hit_ratio"), "0.5000");
+  tiered_.Run("DEL c");
+  EXPECT_EQ(figure("tombstones"), "1");
+  EXPECT_EQ(tiered_.Run("DBSIZE"), "2");
+  struct More final : commands::TierFigures {
+    void Add(commands::TierFields& fields) const override { fields.emplace_back("more", "42"); }
+  } more;
+  tiered_.store().services().tier_figures.push_back(&more);
+  EXPECT_EQ(figure("more"), "42");
+  tiered_.store().services().tier_figures.clear();
+  EXPECT_TRUE(plain_.Run("INFO tiering").find("tier_enabled:0") != std::string::npos);
 }
 
 INSTANTIATE_TEST_SUITE_P(One, ColdCommandsByName, testing::Values(1));

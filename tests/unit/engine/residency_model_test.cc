@@ -283,6 +283,14 @@ class ResidencyModel : public testing::TestWithParam<uint64_t> {
     keyspace_.QueueWrite(key, *entry, false);
   }
 
+  void QueueBuried() {
+    for (Shard& shard : keyspace_.shards()) {
+      LockedShards locks(keyspace_);
+      locks.LockOne(shard);
+      keyspace_.QueueBuried(shard);
+    }
+  }
+
   void Flush() {
     const auto database = static_cast<size_t>(Database());
     LockedShards gate(keyspace_);
@@ -325,6 +333,7 @@ class ResidencyModel : public testing::TestWithParam<uint64_t> {
       case 9:
         if (Below(4) == 0) now_ms_ += static_cast<UnixMs>(Below(100));
         if (Below(10) == 0) tier_.has_room = !tier_.has_room;
+        if (Below(4) == 0) QueueBuried();
         if (Below(10) == 0) Leave(client);  // its connection closed
         return;
       default:
@@ -375,6 +384,11 @@ class ResidencyModel : public testing::TestWithParam<uint64_t> {
         const Entry* entry = table != nullptr ? table->Find(key.ref) : nullptr;
         if (entry != nullptr) {
           CheckEntry(shard, key, *entry);
+          if (!entry->Has(memtable::kDirty)) {
+            ColdCount& count = cold[shard.index][static_cast<size_t>(database)];
+            ++count.clean;
+            count.clean_bytes += entry->AllocatedBytes();
+          }
           if (!entry->Has(memtable::kTombstone)) seen[name] = {BytesOf(*entry), entry->expiry_ms()};
           continue;
         }
@@ -394,6 +408,8 @@ class ResidencyModel : public testing::TestWithParam<uint64_t> {
         const ColdCount& expected = cold[shard.index][static_cast<size_t>(database)];
         EXPECT_EQ(shard.residency->cold(database).keys, expected.keys);
         EXPECT_EQ(shard.residency->cold(database).expiring, expected.expiring);
+        EXPECT_EQ(shard.residency->cold(database).clean, expected.clean);
+        EXPECT_EQ(shard.residency->cold(database).clean_bytes, expected.clean_bytes);
         sum += expected.keys;
       }
       EXPECT_EQ(shard.cold_keys, sum);
@@ -407,6 +423,7 @@ class ResidencyModel : public testing::TestWithParam<uint64_t> {
     const auto size = keyspace_.SizeOf(none, database);
     const Contents& contents = model_[static_cast<size_t>(database)];
     EXPECT_EQ(size.keys, contents.size());
+    EXPECT_LE(size.clean + size.cold, size.keys);
     EXPECT_EQ(size.expiring,
               static_cast<uint64_t>(std::ranges::count_if(contents, [](const auto& item) {
                 return item.second.expiry_ms != memtable::kNoExpiry;
@@ -425,6 +442,12 @@ class ResidencyModel : public testing::TestWithParam<uint64_t> {
     }
     for (Client& client : clients_) {
       EXPECT_FALSE(client.under_way) << "waits for ever";
+    }
+    QueueBuried();
+    tier_.LandAll();
+    for (int database = 0; database < kDatabases; ++database) {
+      LockedShards none(keyspace_);
+      EXPECT_EQ(keyspace_.SizeOf(none, database).tombstones, 0U);
     }
     for (Shard& shard : keyspace_.shards()) {
       EXPECT_EQ(shard.residency->loads(), 0U);

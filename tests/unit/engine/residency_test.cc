@@ -239,6 +239,22 @@ TEST_F(Residency, ATombstoneThatFoundNoRoomIsWrittenWhenEvicted) {
   EXPECT_TRUE(tier_.rows().empty());
 }
 
+TEST_F(Residency, ATombstoneThatFoundNoRoomIsQueuedOnceThereIs) {
+  Set("k", "v");
+  ASSERT_TRUE(Evict("k"));
+  tier_.has_room = false;
+  Erase("k");
+  tier_.LandAll();
+  Locked([&] { keyspace_.QueueBuried(shard()); });
+  EXPECT_EQ(residency().buried().size(), 1U) << "still no room";
+  tier_.has_room = true;
+  Locked([&] { keyspace_.QueueBuried(shard()); });
+  EXPECT_TRUE(residency().buried().empty());
+  tier_.LandAll();
+  EXPECT_EQ(InMemory("k"), nullptr);
+  EXPECT_TRUE(tier_.rows().empty());
+}
+
 TEST_F(Residency, NothingLeavesWithoutRoom) {
   Set("k", "v");
   tier_.has_room = false;
@@ -260,6 +276,7 @@ TEST_F(Residency, MissesOfOneKeyShareARead) {
     sets.back()->Start(keyspace_);
   }
   EXPECT_EQ(tier_.reads_started(), 1U);
+  EXPECT_EQ(shard().counters.coalesced, 2U);
   for (const Told& listener : told) EXPECT_EQ(listener.times, 0);
   tier_.FinishAll();
   for (const Told& listener : told) EXPECT_EQ(listener.times, 1);

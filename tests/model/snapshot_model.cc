@@ -49,11 +49,11 @@ std::string_view NameOf(Bug bug) {
 }
 
 SnapshotModel::SnapshotModel(uint64_t seed, Bug bug) : random_(seed), bug_(bug) {
-  history_.emplace_back();
+  history_.push_back({});
   group_ends_.push_back(true);
   log_.push_back({.number = 0, .in_directory = true});
   checkpoints_.push_back({.id = 0, .synced = true});
-  manifest_.emplace_back();
+  manifest_.push_back({});
   flush_aborts_ = Chance(30);
   const int finish_loads = Chance(30) ? 1 : 6 + Random(10);
   // In the order of Step.
@@ -115,7 +115,7 @@ void SnapshotModel::Put(int cell, const Value& value, bool blind) {
     BeforeChange(cell, *slot);
     if (!slot->value) ++keys;
   } else {
-    slot.emplace();
+    slot = Entry{};
     ++keys;
     // The filter says for sure that some keys are absent.
     const bool unknown = blind && (tier_[static_cast<size_t>(cell)] || Chance(50));
@@ -135,7 +135,7 @@ void SnapshotModel::Delete(int cell) {
   } else {
     if (!tier_[static_cast<size_t>(cell)]) return;
     Saw("cold key deleted");
-    slot.emplace();
+    slot = Entry{};
     slot->cold = true;
     --cold_only_[space];
     CancelLoad(cell);

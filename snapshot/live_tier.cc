@@ -12,6 +12,8 @@ namespace {
 
 // Each file is one more filter for every look to ask; compaction starts far below.
 constexpr uint64_t kMostNewestFiles = 24;
+// No value is so long; what says so is not believed.
+constexpr uint64_t kMostPayloadBytes = uint64_t{8} << 30;
 
 std::string Within(const std::string& directory, const std::string& name) {
   return fmt::format("{}/{}", directory, name);
@@ -109,23 +111,42 @@ Result<std::vector<std::optional<ColdValue>>> LiveTier::Read(std::span<const Col
     value.header = row->header;
     if (depth == ReadDepth::kHeader) continue;
     value.payload = row->payload;
-    if (value.header.value_id == 0) continue;
-    if (const Status read = ReadLong(row->header, value); !read)
-      return std::unexpected(At(read.error(), keys[i]));
+    if (depth == ReadDepth::kRow || value.header.value_id == 0) continue;
+    values[i] = HF_TRY(ReadLong(keys[i], row->header));
   }
   return values;
 }
 
+// A row may go, and then its chunks, while they are read: only a row that still names them makes
+// that an error.
+Result<std::optional<ColdValue>> LiveTier::ReadLong(const ColdKey& key, const ColdHeader& header) {
+  for (ColdHeader named = header;;) {
+    auto block = ReadChunks(named);
+    if (block) return ColdValue{.header = named, .payload = {}, .block = *std::move(block)};
+    if (block.error().code != ErrorCode::kCorruption)
+      return std::unexpected(At(std::move(block).error(), key));
+    std::optional<ColdValue> now = HF_TRY(Read({&key, 1}, ReadDepth::kRow))[0];
+    if (!now || now->header.value_id == 0) return now;
+    if (now->header.value_id == named.value_id)
+      return std::unexpected(At(std::move(block).error(), key));
+    named = now->header;
+  }
+}
+
 // Straight into the block that memory will hold: a long value is never there twice.
-Status LiveTier::ReadLong(const ColdHeader& header, ColdValue& value) {
-  value.block = BlockRef::Adopt(CountedBlock::Create(header.payload_bytes));
-  uint64_t& size = value.block->size;
-  return database_->ReadPieces(header, [&](std::string_view piece) -> Status {
-    HF_CHECK(size + piece.size() <= value.block->capacity);
-    piece.copy(value.block->data() + size, piece.size());
+Result<BlockRef> LiveTier::ReadChunks(const ColdHeader& header) {
+  if (header.payload_bytes > kMostPayloadBytes)
+    return MakeError(ErrorCode::kCorruption,
+                     fmt::format("a cold value of {} bytes", header.payload_bytes));
+  BlockRef block = BlockRef::Adopt(CountedBlock::Create(header.payload_bytes));
+  uint64_t& size = block->size;
+  HF_TRY_STATUS(database_->ReadPieces(header, [&](std::string_view piece) -> Status {
+    HF_CHECK(size + piece.size() <= block->capacity);
+    piece.copy(block->data() + size, piece.size());
     size += piece.size();
     return {};
-  });
+  }));
+  return block;
 }
 
 bool LiveTier::Congested() const { return database_->NewestFiles() > kMostNewestFiles; }

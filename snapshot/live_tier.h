@@ -59,7 +59,8 @@ struct ColdValue {
 
 enum class ReadDepth {
   kHeader,
-  kValue,
+  kRow,    // the value, unless it is long: then its header names it, see ReadLong
+  kValue,  // wherever it lies
 };
 
 struct LiveTierFigures {
@@ -81,6 +82,9 @@ class LiveTier {
   // One result per key, in their order: null if there is no row.
   Result<std::vector<std::optional<ColdValue>>> Read(std::span<const ColdKey> keys,
                                                      ReadDepth depth);
+  // The value of a row that Read found with kRow to be long. Null: the key has no row any more. May
+  // take as long as half a gigabyte takes.
+  Result<std::optional<ColdValue>> ReadLong(const ColdKey& key, const ColdHeader& header);
   // In their order: of several writes of a key the last counts. All or nothing.
   Status Land(std::span<const ColdWrite> writes);
   // True: writers should be held back, the files that landed are not compacted fast enough.
@@ -121,7 +125,7 @@ class LiveTier {
   class Landing;
   explicit LiveTier(std::unique_ptr<Database> database);
 
-  Status ReadLong(const ColdHeader& header, ColdValue& value);
+  Result<BlockRef> ReadChunks(const ColdHeader& header);
   Result<bool> Named(uint64_t value_id, std::vector<std::string>& references);
   Status TakeIn(Landing& landing);
 

@@ -284,17 +284,27 @@ TEST(LiveTierTest, LongValuesAreSharedAndFreed) {
   EXPECT_EQ(tier->SweepValues(0, 100, nothing_queued), 0u);
   EXPECT_EQ(read("second")->block->view(), payload);
   EXPECT_EQ(read("other")->block->view(), other);
+  // In two steps, between which anything may land.
+  const ColdKey second{0, 5, "second"};
+  auto row = tier->Read({&second, 1}, ReadDepth::kRow);
+  ASSERT_TRUE(row && (*row)[0] && !(*row)[0]->block);
+  EXPECT_EQ((*tier->ReadLong(second, (*row)[0]->header))->block->view(), payload);
   ASSERT_TRUE(erase("second"));
   // As long as a write on its way may name it.
   EXPECT_EQ(tier->SweepValues(0, 100, [&](uint64_t id) { return id == renamed.value_id; }), 0u);
   ASSERT_TRUE(put("third", renamed, {}));
   EXPECT_EQ(read("third")->block->view(), payload);
   ASSERT_TRUE(erase("third"));
+  ASSERT_TRUE(put("second", {.size = 5}, "short"));
   // In steps.
   const auto next = tier->SweepValues(0, 1, nothing_queued);
   EXPECT_EQ(next, renamed.value_id + 1);
   EXPECT_EQ(tier->SweepValues(*next, 5, nothing_queued), 0u);
   EXPECT_EQ(read("other")->block->view(), other);
+  EXPECT_EQ((*tier->ReadLong(second, (*row)[0]->header))->payload, "short");
+  ASSERT_TRUE(erase("second"));
+  const auto nothing = tier->ReadLong(second, (*row)[0]->header);
+  EXPECT_TRUE(nothing && !nothing->has_value());
   // What was freed is gone, and a row that names it says so.
   ASSERT_TRUE(put("late", renamed, {}));
   const ColdKey late{0, 5, "late"};

@@ -8,6 +8,7 @@
 #include "aof/log_writer.h"
 #include "engine/commands/clients.h"
 #include "engine/commands/monitor_line.h"
+#include "engine/offload.h"
 #include "engine/reply_sinks.h"
 #include "engine/store.h"
 #include "holdfast/check.h"
@@ -146,13 +147,18 @@ Outcome Executor::ExecuteFor(Session& session, const PreparedCommand& command, R
 }
 
 Outcome Executor::Call(Session& session, const PreparedCommand& command, ReplySink& reply) {
-  const uint64_t started = last_ticks_;
+  uint64_t started = last_ticks_;
   const uint64_t errors = reply.errors();
   std::span<const std::string_view> args = command.args;
   if (command.entry->Has(commands::kWrite)) args = MoveToBlocks(args);
-  const Outcome outcome = command.entry->spec->locking == Locking::kExec
-                              ? RunExec(session, reply)
-                              : Run(session, command, reply, args);
+  Outcome outcome;
+  if (session.offloaded != nullptr) [[unlikely]] {
+    outcome = Offloaded(session, reply, started);
+  } else if (command.entry->spec->locking == Locking::kExec) {
+    outcome = RunExec(session, reply);
+  } else {
+    outcome = Run(session, command, reply, args);
+  }
   if (!spent_.empty()) [[unlikely]]
     ReleaseSpent();
   if (outcome == Outcome::kParked) [[unlikely]] {
@@ -168,6 +174,34 @@ Outcome Executor::Call(Session& session, const PreparedCommand& command, ReplySi
     store_.statistics().CountError(reply.error_code());
   Account(session, command, started, failed);
   return outcome;
+}
+
+// The reply of a command that another thread runs for the session, once there is one. It is counted
+// here, where the session is: with the time that it took there.
+Outcome Executor::Offloaded(Session& session, ReplySink& reply, uint64_t& started) {
+  if (!session.offloaded->Done()) return Outcome::kParked;
+  const std::shared_ptr<OffloadedCommand> command = std::move(session.offloaded);
+  command->ReplyTo(reply);
+  session.log_position = std::max(session.log_position, command->log_position());
+  started = cycles_.Ticks() - command->ticks();
+  return Outcome::kReplied;
+}
+
+void Executor::DropOffloaded(Session& session) {
+  if (session.offloaded == nullptr) return;
+  session.offloaded->Abandon();
+  session.offloaded.reset();
+}
+
+void Executor::RunOffloaded(OffloadedCommand& command) {
+  const uint64_t started = cycles_.Ticks();
+  const std::vector<std::string_view> args(command.args_.begin(), command.args_.end());
+  PreparedCommand prepared{.args = args, .entry = &command.entry_, .key = {}};
+  HF_CHECK(!command.entry_.one_key);
+  const Outcome outcome = Run(command.session_, prepared, command.reply_, args);
+  HF_CHECK(outcome == Outcome::kReplied);
+  if (!spent_.empty()) ReleaseSpent();
+  command.ticks_ = cycles_.Ticks() - started;
 }
 
 void Executor::Account(const Session& session, const PreparedCommand& command, uint64_t started,
@@ -250,9 +284,16 @@ Outcome Executor::Run(Session& session, const PreparedCommand& command, ReplySin
                          .access = access,
                          .locks = locks,
                          .services = store_.services(),
-                         .blocks = blocks_};
+                         .blocks = blocks_,
+                         .may_wait = session.load_listener == nullptr};
   group_.set_blocks(blocks_);
   Invoke(context);
+  if (context.must_wait) [[unlikely]] {
+    HF_CHECK(group_.Empty() && !context.may_wait);
+    session.offloaded = std::make_shared<OffloadedCommand>(session, entry, args);
+    store_.offload().Submit(session.offloaded);
+    return Outcome::kParked;
+  }
   session.log_position = std::max(session.log_position, Commit(locks));
   return Outcome::kReplied;
 }

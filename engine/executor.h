@@ -34,6 +34,7 @@
 
 namespace holdfast {
 
+class OffloadedCommand;
 class Store;
 
 // A parsed command on its way to execution. `args` belong to the caller and must stay until then.
@@ -77,6 +78,10 @@ class Executor {
   void StartLoads(commands::Session& session);
   // The commands that were looked at have run, or never will.
   void ReleaseLoads(commands::Session& session);
+  // The session's command that another thread runs is not wanted any more.
+  static void DropOffloaded(commands::Session& session);
+  // By a thread that may wait for the tier.
+  void RunOffloaded(OffloadedCommand& command);
 
   // Log replay: applies one logged command without checks, log, expiry or reply. The error text, if
   // the command failed (damage, or a log of a newer version).
@@ -140,6 +145,7 @@ class Executor {
                                                const PreparedCommand& command,
                                                std::span<const std::string_view> args,
                                                keyspace::LockedShards& locks);
+  Outcome Offloaded(commands::Session& session, ReplySink& reply, uint64_t& started);
   Outcome RunExec(commands::Session& session, ReplySink& reply);
   void LockForExec(const commands::Session& session, keyspace::LockedShards& locks);
   // ---- cold keys (executor_residency.cc)

@@ -1,10 +1,79 @@
 #include "engine/reply_sinks.h"
 
+#include <cstring>
 #include <utility>
 
 #include "holdfast/check.h"
 
 namespace holdfast {
+namespace {
+
+template <typename T>
+T ValueOf(std::string_view bytes) {
+  T value;
+  HF_CHECK(bytes.size() == sizeof(T));
+  std::memcpy(&value, bytes.data(), sizeof(T));
+  return value;
+}
+
+}  // namespace
+
+void RecordingSink::Add(Kind kind, std::string_view bytes) {
+  const uint64_t length = bytes.size();
+  parts_ += static_cast<char>(kind);
+  parts_.append(reinterpret_cast<const char*>(&length), sizeof(length));
+  parts_ += bytes;
+}
+
+void RecordingSink::Verbatim(std::string_view format, std::string_view text) {
+  HF_CHECK(format.size() == kFormatBytes);
+  Add(Kind::kVerbatim, std::string(format).append(text));
+}
+
+void RecordingSink::ReplayTo(ReplySink& reply) const {
+  std::string_view rest = parts_;
+  while (!rest.empty()) {
+    const auto kind = static_cast<Kind>(rest.front());
+    const auto length = ValueOf<uint64_t>(rest.substr(1, sizeof(uint64_t)));
+    rest.remove_prefix(1 + sizeof(uint64_t));
+    HF_CHECK(length <= rest.size());
+    ReplayPart(reply, kind, rest.substr(0, length));
+    rest.remove_prefix(length);
+  }
+}
+
+void RecordingSink::ReplayPart(ReplySink& reply, Kind kind, std::string_view bytes) const {
+  switch (kind) {
+    case Kind::kSimpleString:
+      return reply.SimpleString(bytes);
+    case Kind::kError:
+      return reply.Error(bytes);
+    case Kind::kInteger:
+      return reply.Integer(ValueOf<int64_t>(bytes));
+    case Kind::kBulkString:
+      return reply.BulkString(bytes);
+    case Kind::kNull:
+      return reply.Null();
+    case Kind::kNullArray:
+      return reply.NullArray();
+    case Kind::kArray:
+      return reply.Array(ValueOf<size_t>(bytes));
+    case Kind::kMap:
+      return reply.Map(ValueOf<size_t>(bytes));
+    case Kind::kSet:
+      return reply.Set(ValueOf<size_t>(bytes));
+    case Kind::kPush:
+      return reply.Push(ValueOf<size_t>(bytes));
+    case Kind::kDouble:
+      return reply.Double(ValueOf<double>(bytes));
+    case Kind::kBoolean:
+      return reply.Boolean(ValueOf<bool>(bytes));
+    case Kind::kBigNumber:
+      return reply.BigNumber(bytes);
+    case Kind::kVerbatim:
+      return reply.Verbatim(bytes.substr(0, kFormatBytes), bytes.substr(kFormatBytes));
+  }
+}
 
 Reply ValueSink::Take() {
   HF_CHECK(open_.empty());

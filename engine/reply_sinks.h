@@ -1,9 +1,12 @@
-// Sinks that need no wire: typed values for embedded callers, nothing at all, the error alone.
+// Sinks that need no wire: typed values for embedded callers, nothing at all, the error alone, a
+// recording.
 // Each is used by one thread for one execution.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "holdfast/reply.h"
@@ -48,6 +51,60 @@ class ErrorSink final : public DiscardSink {
 
  private:
   std::string text_;
+};
+
+// Keeps a reply for a sink that is another thread's, as compactly as it was made.
+class RecordingSink final : public ReplySink {
+ public:
+  explicit RecordingSink(int protocol) : protocol_(protocol) {}
+  void ReplayTo(ReplySink& reply) const;
+
+  void SimpleString(std::string_view text) override { Add(Kind::kSimpleString, text); }
+  void Integer(int64_t value) override { Add(Kind::kInteger, value); }
+  void BulkString(std::string_view bytes) override { Add(Kind::kBulkString, bytes); }
+  void Null() override { Add(Kind::kNull, {}); }
+  void NullArray() override { Add(Kind::kNullArray, {}); }
+  void Array(size_t length) override { Add(Kind::kArray, length); }
+  void Map(size_t pairs) override { Add(Kind::kMap, pairs); }
+  void Set(size_t length) override { Add(Kind::kSet, length); }
+  void Push(size_t length) override { Add(Kind::kPush, length); }
+  void Double(double value) override { Add(Kind::kDouble, value); }
+  void Boolean(bool value) override { Add(Kind::kBoolean, value); }
+  void BigNumber(std::string_view digits) override { Add(Kind::kBigNumber, digits); }
+  void Verbatim(std::string_view format, std::string_view text) override;
+  int Protocol() const override { return protocol_; }
+
+ protected:
+  void WriteError(std::string_view text) override { Add(Kind::kError, text); }
+
+ private:
+  enum class Kind : uint8_t {
+    kSimpleString,
+    kError,
+    kInteger,
+    kBulkString,
+    kNull,
+    kNullArray,
+    kArray,
+    kMap,
+    kSet,
+    kPush,
+    kDouble,
+    kBoolean,
+    kBigNumber,
+    kVerbatim,
+  };
+  static constexpr size_t kFormatBytes = 3;  // "txt" before a verbatim string
+  void Add(Kind kind, std::string_view bytes);
+  template <typename T>
+    requires std::is_arithmetic_v<T>
+  void Add(Kind kind, T value) {
+    Add(kind, std::string_view(reinterpret_cast<const char*>(&value), sizeof(value)));
+  }
+  void ReplayPart(ReplySink& reply, Kind kind, std::string_view bytes) const;
+
+  int protocol_;
+  std::string parts_;  // of each: kind, length (8 bytes, the machine's), bytes
 };
 
 // Builds a Reply.

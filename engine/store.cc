@@ -12,6 +12,7 @@
 #include "engine/eviction_cycle.h"
 #include "engine/expire_cycle.h"
 #include "engine/keyspace/eviction_action.h"
+#include "engine/offload.h"
 #include "engine/process_host.h"
 #include "engine/store_log.h"
 #include "holdfast/check.h"
@@ -64,6 +65,7 @@ Result<std::unique_ptr<Store>> Store::Create(const StoreParts& parts) {
   store->drop_action_ = std::make_unique<keyspace::DropAction>();
   store->spill_action_ = std::make_unique<keyspace::SpillAction>();
   store->eviction_cycle_ = std::make_unique<EvictionCycle>(*store);
+  store->offload_ = std::make_unique<Offload>(*store);
   store->FollowMemoryConfig();
   store->services_.active_expire = &store->expire_cycle_->active();
   store->loading_.store(true, std::memory_order_release);
@@ -105,6 +107,7 @@ Store::~Store() { static_cast<void>(Close()); }
 
 Status Store::Close() {
   subscriptions_.clear();
+  if (offload_ != nullptr) offload_->Stop();
   expire_cycle_.reset();
   if (eviction_cycle_ != nullptr) eviction_cycle_->Stop();
   return log_ != nullptr ? log_->Close() : Status{};

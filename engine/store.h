@@ -35,6 +35,7 @@ class EvictionAction;
 
 class EvictionCycle;
 class ExpireCycle;
+class Offload;
 class ProcessHost;
 class StoreLog;
 
@@ -90,6 +91,7 @@ class Store {
   }
   const SharedEvictionRules& eviction_rules() const { return eviction_rules_; }
   EvictionCycle& eviction_cycle() { return *eviction_cycle_; }
+  Offload& offload() { return *offload_; }
   keyspace::EvictionAction& eviction_action(bool spills) {
     return spills ? *spill_action_ : *drop_action_;
   }
@@ -150,6 +152,7 @@ class Store {
   std::unique_ptr<keyspace::EvictionAction> spill_action_;
   std::unique_ptr<EvictionCycle> eviction_cycle_;
   std::unique_ptr<ExpireCycle> expire_cycle_;
+  std::unique_ptr<Offload> offload_;
   std::vector<config::Subscription> subscriptions_;
   commands::Services services_;
   std::atomic<bool> loading_{false};

@@ -17,6 +17,10 @@
 #include "engine/keyspace/watch_table.h"
 #include "holdfast/clock.h"
 
+namespace holdfast {
+class OffloadedCommand;
+}
+
 namespace holdfast::commands {
 
 // What a connection offers to commands; null for embedded sessions. Implemented by the server.
@@ -101,6 +105,8 @@ struct Session {
   // null: none. The listener hears when they are there; without one its caller waits for them.
   std::shared_ptr<keyspace::LoadSet> loads;
   keyspace::LoadListener* load_listener = nullptr;
+  // Its command that another thread runs, or ran; null: none.
+  std::shared_ptr<OffloadedCommand> offloaded;
   // The newest log position that the replies given so far depend on: they may leave when the log
   // has reached it.
   uint64_t log_position = 0;

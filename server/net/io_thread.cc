@@ -6,6 +6,7 @@
 #include <asio/post.hpp>
 #include <chrono>
 
+#include "engine/offload.h"
 #include "engine/store.h"
 #include "holdfast/check.h"
 
@@ -209,7 +210,7 @@ void IoThread::OnLogProgress() {
   });
 }
 
-// Comes from whichever thread read the last key that a parked command waits for.
+// Comes from whichever thread read the last key that a parked command waits for, or ran it.
 void IoThread::OnLoaded() {
   if (loaded_posted_.exchange(true)) return;
   asio::post(context_, [this] {
@@ -218,15 +219,17 @@ void IoThread::OnLoaded() {
   });
 }
 
-bool IoThread::StillLoads(Connection& connection) {
-  const auto& loads = connection.session().loads;
-  return loads != nullptr && loads->started() && !loads->Ready();
+// For somebody who will tell: no use in trying again before.
+bool IoThread::StillWaits(Connection& connection) {
+  const commands::Session& session = connection.session();
+  if (session.offloaded != nullptr) return !session.offloaded->Done();
+  return session.loads != nullptr && session.loads->started() && !session.loads->Ready();
 }
 
 void IoThread::Park(Connection& connection) {
   connection.parked = true;
   parked_.push_back(&connection);
-  if (!StillLoads(connection) && !retry_armed_) ArmRetryTimer();
+  if (!StillWaits(connection) && !retry_armed_) ArmRetryTimer();
 }
 
 void IoThread::ArmRetryTimer() {
@@ -243,7 +246,7 @@ void IoThread::RetryParked() {
   executor_->BeginTurn();
   retrying_.swap(parked_);
   for (Connection* connection : retrying_) {
-    if (StillLoads(*connection)) {
+    if (StillWaits(*connection)) {
       parked_.push_back(connection);
       continue;
     }
@@ -274,6 +277,7 @@ void IoThread::Arm(Connection& connection) {
 void IoThread::Drop(Connection& connection) {
   ::epoll_ctl(epoll_, EPOLL_CTL_DEL, connection.fd(), nullptr);
   executor_->ReleaseLoads(connection.session());
+  Executor::DropOffloaded(connection.session());
   executor_->ResetTransaction(connection.session());
   store_.clients().Remove(connection.session());
   std::erase(waiting_, &connection);

@@ -97,7 +97,7 @@ class IoThread final : private aof::WatermarkListener, private keyspace::LoadLis
   void OnLogProgress() override;
   void OnLoaded() override;
   void LookAhead(Connection& connection, size_t offset);
-  static bool StillLoads(Connection& connection);
+  static bool StillWaits(Connection& connection);
   aof::RequestLimits LimitsFor(const commands::Session& session) const;
 
   Store& store_;

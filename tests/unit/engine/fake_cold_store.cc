@@ -28,6 +28,7 @@ void FakeColdStore::Queue(ColdItem item) {
   EXPECT_TRUE(has_room);
   EXPECT_TRUE(keyspace_->shards()[item.shard].lock.Held());
   EXPECT_NE(item.ticket, 0);
+  const std::lock_guard lock(mutex_);
   const std::string_view bytes = item.block ? item.block->view() : item.bytes;
   EXPECT_TRUE(item.erase || item.facts.size == bytes.size());
   queues_[item.shard].push_back({.key = KeyOf(item.key),
@@ -40,6 +41,7 @@ void FakeColdStore::Queue(ColdItem item) {
 }
 
 bool FakeColdStore::Land(size_t shard) {
+  std::unique_lock lock(mutex_);
   std::deque<Write>& queue = queues_[shard];
   if (queue.empty()) return false;
   const Write write = std::move(queue.front());
@@ -51,6 +53,7 @@ bool FakeColdStore::Land(size_t shard) {
     if (write.row.facts.expiry_ms != memtable::kNoExpiry)
       hints_.emplace(write.row.facts.expiry_ms, write.key);
   }
+  lock.unlock();
   const auto& [space, order, name] = write.key;
   keyspace_->Landed({.shard = write.shard,
                      .key = {space, order, name},
@@ -61,35 +64,43 @@ bool FakeColdStore::Land(size_t shard) {
 }
 
 void FakeColdStore::LandAll() {
-  for (auto& [shard, queue] : queues_) {
-    while (Land(shard)) {
+  for (const Shard& shard : keyspace_->shards()) {
+    while (Land(shard.index)) {
     }
   }
 }
 
 void FakeColdStore::StartReads(std::vector<std::shared_ptr<Load>> loads) {
+  const std::lock_guard lock(mutex_);
   for (const std::shared_ptr<Load>& load : loads) {
-    EXPECT_EQ(LastQueued(load->shard, KeyOf(load->address())), nullptr) << load->name;
+    CheckRead(load);
     EXPECT_EQ(std::ranges::find(reads_, load), reads_.end()) << load->name;
-    ++reads_started_;
     reads_.push_back(load);
   }
 }
 
 void FakeColdStore::ReadInPlace(std::span<const std::shared_ptr<Load>> loads) {
   for (const std::shared_ptr<Load>& load : loads) {
-    EXPECT_FALSE(keyspace_->shards()[load->shard].lock.Held());
-    EXPECT_EQ(LastQueued(load->shard, KeyOf(load->address())), nullptr) << load->name;
-    ++reads_started_;
+    {
+      const std::lock_guard lock(mutex_);
+      CheckRead(load);
+    }
     Report(load, reads_in_place_fail);
   }
 }
 
+void FakeColdStore::CheckRead(const std::shared_ptr<Load>& load) {
+  EXPECT_EQ(LastQueued(load->shard, KeyOf(load->address())), nullptr) << load->name;
+  ++reads_started_;
+}
+
 bool FakeColdStore::Finish(size_t index, bool fails) {
+  std::unique_lock lock(mutex_);
   if (reads_.empty()) return false;
   const auto at = reads_.begin() + static_cast<std::ptrdiff_t>(index % reads_.size());
   const std::shared_ptr<Load> load = *at;
   reads_.erase(at);
+  lock.unlock();
   Report(load, fails);
   return true;
 }
@@ -104,8 +115,8 @@ void FakeColdStore::Report(const std::shared_ptr<Load>& load, bool fails) {
     return keyspace_->Loaded(
         load, std::unexpected(Error{ErrorCode::kIoError, "the disk is on fire"}), rule);
   }
-  const Row* row = Find(load->address());
-  if (row == nullptr) return keyspace_->Loaded(load, std::nullopt, rule);
+  const std::optional<Row> row = Copy(load->address());
+  if (!row) return keyspace_->Loaded(load, std::nullopt, rule);
   ColdValue value{.facts = row->facts, .bytes = {}, .block = {}};
   if (load->need == Need::kValue) {
     if (row->bytes.size() > memtable::kInlineValueLimit) {
@@ -122,6 +133,7 @@ Result<memtable::KeyOrder> FakeColdStore::List(SpaceId space, memtable::KeyOrder
                                                const TakeName& take) {
   ++lists;
   if (on_list) on_list();
+  const std::lock_guard lock(mutex_);
   if (list_fails) return std::unexpected(Error{ErrorCode::kIoError, "the disk is on fire"});
   size_t taken = 0;
   memtable::KeyOrder last = 0;
@@ -139,8 +151,8 @@ Result<memtable::KeyOrder> FakeColdStore::List(SpaceId space, memtable::KeyOrder
 Status FakeColdStore::ReadEach(std::span<const ColdAddress> keys, const TakeValue& take) {
   if (list_fails) return std::unexpected(Error{ErrorCode::kIoError, "the disk is on fire"});
   for (const ColdAddress& key : keys) {
-    const Row* row = Find(key);
-    if (row == nullptr) continue;
+    const std::optional<Row> row = Copy(key);
+    if (!row) continue;
     const bool lengthy = row->bytes.size() > memtable::kInlineValueLimit;
     take(key, {.facts = row->facts,
                .bytes = lengthy ? std::string_view() : std::string_view(row->bytes),
@@ -151,6 +163,7 @@ Status FakeColdStore::ReadEach(std::span<const ColdAddress> keys, const TakeValu
 
 Result<std::vector<ColdHint>> FakeColdStore::DueHints(UnixMs now_ms, size_t at_most) {
   if (hints_fail) return std::unexpected(Error{ErrorCode::kIoError, "the disk is on fire"});
+  const std::lock_guard lock(mutex_);
   std::vector<ColdHint> due;
   for (const auto& [expiry_ms, key] : hints_) {
     if (expiry_ms > now_ms || due.size() == at_most) break;
@@ -161,6 +174,7 @@ Result<std::vector<ColdHint>> FakeColdStore::DueHints(UnixMs now_ms, size_t at_m
 }
 
 Status FakeColdStore::ForgetHints(std::span<const ColdHint> hints) {
+  const std::lock_guard lock(mutex_);
   for (const ColdHint& hint : hints)
     hints_.erase({hint.expiry_ms, RowKey{hint.space, hint.order, hint.name}});
   return {};
@@ -169,6 +183,12 @@ Status FakeColdStore::ForgetHints(std::span<const ColdHint> hints) {
 void FakeColdStore::DropForgottenSpaces() {
   std::erase_if(rows_,
                 [&](const auto& row) { return forgotten_.contains(std::get<0>(row.first)); });
+}
+
+std::optional<FakeColdStore::Row> FakeColdStore::Copy(const ColdAddress& key) const {
+  const std::lock_guard lock(mutex_);
+  const Row* row = Find(key);
+  return row != nullptr ? std::optional<Row>(*row) : std::nullopt;
 }
 
 size_t FakeColdStore::queued() const {

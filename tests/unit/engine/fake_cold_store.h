@@ -1,12 +1,15 @@
 // A tier in memory that does nothing by itself: what was queued lands, and what was asked for is
 // read, when a test says so. It checks what the keyspace promises its tier (R6: no read of a key
-// that has a write on its way).
+// that has a write on its way). Any thread may call it as a tier, and land and finish; what looks
+// inside is for when nothing is under way.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <span>
@@ -63,7 +66,10 @@ class FakeColdStore final : public ColdStore {
   uint64_t leaving() const;
   const Row* Find(const ColdAddress& key) const;
   const Write* LastQueued(size_t shard, const RowKey& key);
-  size_t reading() const { return reads_.size(); }
+  size_t reading() const {
+    const std::lock_guard lock(mutex_);
+    return reads_.size();
+  }
   size_t reads_started() const { return reads_started_; }
 
   bool has_room = true;
@@ -72,7 +78,7 @@ class FakeColdStore final : public ColdStore {
   bool reads_in_place_fail = false;
   size_t refused = 0;
   size_t hurried = 0;
-  size_t lists = 0;
+  std::atomic<size_t> lists{0};
   std::function<void()> on_list;  // before the tier is looked at
   eviction::AccessRule rule = eviction::AccessRule::At(1000, eviction::StateUse::kClock, {});
 
@@ -94,8 +100,11 @@ class FakeColdStore final : public ColdStore {
     return {key.space, key.order, std::string(key.name)};
   }
   void Report(const std::shared_ptr<Load>& load, bool fails);
+  void CheckRead(const std::shared_ptr<Load>& load);
+  std::optional<Row> Copy(const ColdAddress& key) const;
 
   Keyspace* keyspace_ = nullptr;
+  mutable std::mutex mutex_;  // guards the rest; never held while the keyspace is called
   std::map<RowKey, Row> rows_;
   std::set<std::pair<UnixMs, RowKey>> hints_;
   std::map<size_t, std::deque<Write>> queues_;

@@ -1,0 +1,81 @@
+#include "engine/offload.h"
+
+#include <utility>
+
+#include "engine/executor.h"
+#include "engine/store.h"
+#include "holdfast/check.h"
+
+namespace holdfast {
+
+OffloadedCommand::OffloadedCommand(const commands::Session& session,
+                                   const commands::CommandEntry& entry,
+                                   std::span<const std::string_view> args)
+    : entry_(entry),
+      args_(args.begin(), args.end()),
+      reply_(session.protocol),
+      listener_(session.load_listener) {
+  HF_CHECK(listener_ != nullptr);
+  session_.SetDatabase(session.database);
+  session_.SetProtocol(session.protocol);
+}
+
+void OffloadedCommand::Abandon() {
+  const std::lock_guard lock(mutex_);
+  listener_ = nullptr;
+}
+
+bool OffloadedCommand::abandoned() {
+  const std::lock_guard lock(mutex_);
+  return listener_ == nullptr;
+}
+
+void OffloadedCommand::Finish() {
+  HF_CHECK(!Done());
+  const std::lock_guard lock(mutex_);
+  done_.store(true, std::memory_order_release);
+  if (listener_ != nullptr) listener_->OnLoaded();
+}
+
+void Offload::Submit(std::shared_ptr<OffloadedCommand> command) {
+  const std::lock_guard lock(mutex_);
+  HF_CHECK(!stop_);
+  waiting_.push_back(std::move(command));
+  if (idle_ < waiting_.size() && threads_.size() < kMostThreads)
+    threads_.emplace_back([this] { Loop(); });
+  wake_.notify_one();
+}
+
+void Offload::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+std::shared_ptr<OffloadedCommand> Offload::Next() {
+  std::unique_lock lock(mutex_);
+  ++idle_;
+  wake_.wait(lock, [this] { return stop_ || !waiting_.empty(); });
+  --idle_;
+  if (stop_) return nullptr;
+  std::shared_ptr<OffloadedCommand> next = std::move(waiting_.front());
+  waiting_.pop_front();
+  return next;
+}
+
+void Offload::Loop() {
+  Executor executor(store_);
+  while (const std::shared_ptr<OffloadedCommand> command = Next()) {
+    if (command->abandoned()) continue;
+    executor.BeginTurn();
+    executor.RunOffloaded(*command);
+    executor.EndTurn();
+    command->Finish();
+  }
+}
+
+}  // namespace holdfast

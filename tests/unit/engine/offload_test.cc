@@ -1,0 +1,252 @@
+// Commands that wait for the tier on threads of their own: the session parks and takes the reply.
+#include "engine/offload.h"
+
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/unit/engine/cold_store_fixture.h"
+
+namespace holdfast::engine_test {
+namespace {
+
+class Told final : public keyspace::LoadListener {
+ public:
+  void OnLoaded() override {
+    const std::lock_guard lock(mutex_);
+    ++times_;
+    changed_.notify_all();
+  }
+  void Await(int times) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return times_ >= times; });
+  }
+  int times() {
+    const std::lock_guard lock(mutex_);
+    return times_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int times_ = 0;
+};
+
+// Holds the tier up until it is opened.
+class Barrier {
+ public:
+  void Pass() {
+    std::unique_lock lock(mutex_);
+    ++arrived_;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return open_; });
+  }
+  void AwaitArrivals(int arrivals) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return arrived_ >= arrivals; });
+  }
+  void Open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int arrived_ = 0;
+  bool open_ = false;
+};
+
+// A session as an I/O thread has it.
+struct Client {
+  explicit Client(TieredStore& of) : store(of) { session.load_listener = &told; }
+  ~Client() { Executor::DropOffloaded(session); }
+
+  // Its reply, or nothing if it parked.
+  std::optional<std::string> Try(std::string_view line) {
+    const Command words = Split(line);
+    const std::vector<std::string_view> args(words.begin(), words.end());
+    PreparedCommand command{.args = args, .entry = nullptr, .key = {}};
+    ValueSink sink(3);
+    store.executor().BeginTurn();
+    store.executor().Prepare(session, command);
+    const Outcome outcome = store.executor().Execute(session, command, sink);
+    store.executor().EndTurn();
+    if (outcome == Outcome::kParked) return std::nullopt;
+    return Text(sink.Take());
+  }
+
+  TieredStore& store;
+  commands::Session session;
+  Told told;
+};
+
+class OffloadTest : public testing::Test {
+ protected:
+  OffloadTest() {
+    for (int i = 0; i < 50; ++i) {
+      store_.Run(fmt::format("SET key:{} {}", i, i));
+      plain_.Run(fmt::format("SET key:{} {}", i, i));
+    }
+    store_.EvictAll();
+    store_.Run("SET hot v");
+    plain_.Run("SET hot v");
+  }
+
+  TestClock clock_;
+  TieredStore plain_{false, clock_};
+  TieredStore store_{true, clock_};
+};
+
+TEST_F(OffloadTest, TheSessionParksAndTakesTheReplyThatItWouldHaveMade) {
+  Client client(store_);
+  int told = 0;
+  for (const char* line : {"SCAN 0 COUNT 20", "KEYS *1*", "RANDOMKEY", "DEBUG DIGEST",
+                           "SCAN 0 COUNT 1000 TYPE list", "KEYS nothing"}) {
+    EXPECT_EQ(client.Try(line), std::nullopt) << line;
+    client.told.Await(++told);
+    const auto reply = client.Try(line);
+    ASSERT_TRUE(reply.has_value()) << line;
+    if (std::string_view(line) != "RANDOMKEY") {
+      EXPECT_EQ(*reply, plain_.Run(line));
+    } else {
+      EXPECT_TRUE(reply->starts_with("key:") || reply == "hot") << *reply;
+    }
+    EXPECT_EQ(client.session.offloaded, nullptr);
+  }
+  EXPECT_EQ(client.told.times(), told);
+}
+
+TEST_F(OffloadTest, WhatNeedsNoTierNeedsNoOtherThread) {
+  Client client(store_);
+  EXPECT_EQ(client.Try("DBSIZE"), "51");
+  EXPECT_EQ(client.Try("SCAN x"), "ERR invalid cursor");
+  store_.Run("FLUSHALL");
+  store_.Run("SET hot v");
+  EXPECT_EQ(client.Try("KEYS *"), "hot");
+  EXPECT_EQ(client.told.times(), 0);
+}
+
+TEST_F(OffloadTest, AnotherTryBeforeItIsDoneParksAgain) {
+  Client client(store_);
+  Barrier barrier;
+  store_.tier().on_list = [&] { barrier.Pass(); };
+  EXPECT_EQ(client.Try("KEYS *"), std::nullopt);
+  barrier.AwaitArrivals(1);
+  EXPECT_EQ(client.Try("KEYS *"), std::nullopt);
+  EXPECT_EQ(client.told.times(), 0);
+  barrier.Open();
+  client.told.Await(1);
+  EXPECT_EQ(client.Try("KEYS *"), plain_.Run("KEYS *"));
+}
+
+TEST_F(OffloadTest, ASessionThatEndsMeanwhileIsToldNothing) {
+  Told told;
+  Barrier barrier;
+  store_.tier().on_list = [&] { barrier.Pass(); };
+  {
+    auto client = std::make_unique<Client>(store_);
+    client->session.load_listener = &told;
+    EXPECT_EQ(client->Try("KEYS *"), std::nullopt);
+    barrier.AwaitArrivals(1);
+  }
+  barrier.Open();
+  Client other(store_);
+  EXPECT_EQ(other.Try("KEYS *"), std::nullopt);
+  other.told.Await(1);
+  EXPECT_EQ(other.Try("KEYS *"), plain_.Run("KEYS *"));
+  EXPECT_EQ(told.times(), 0);
+}
+
+TEST_F(OffloadTest, AStoreThatClosesWaitsForWhatHasBegunAndForgetsTheRest) {
+  Barrier barrier;
+  store_.tier().on_list = [&] { barrier.Pass(); };
+  {
+    std::vector<std::unique_ptr<Client>> clients;
+    for (int i = 0; i < 9; ++i) {
+      clients.push_back(std::make_unique<Client>(store_));
+      EXPECT_EQ(clients.back()->Try("KEYS *"), std::nullopt);
+    }
+    barrier.AwaitArrivals(4);
+  }
+  barrier.Open();
+  EXPECT_TRUE(store_.store().Close().has_value());
+}
+
+TEST_F(OffloadTest, ManyAtATimeGetTheirOwnReplies) {
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 20; ++i) {
+    clients.push_back(std::make_unique<Client>(store_));
+    EXPECT_EQ(clients.back()->Try(fmt::format("KEYS key:{}", i)), std::nullopt);
+  }
+  for (int i = 0; i < 20; ++i) {
+    clients[static_cast<size_t>(i)]->told.Await(1);
+    EXPECT_EQ(clients[static_cast<size_t>(i)]->Try(fmt::format("KEYS key:{}", i)),
+              fmt::format("key:{}", i));
+  }
+}
+
+TEST_F(OffloadTest, AnErrorOfTheTierIsItsReplyAndIsCounted) {
+  Client client(store_);
+  store_.tier().list_fails = true;
+  EXPECT_EQ(client.Try("KEYS *"), std::nullopt);
+  client.told.Await(1);
+  EXPECT_TRUE(client.Try("KEYS *")->starts_with("IOERR "));
+  EXPECT_NE(store_.Run("INFO errorstats").find("errorstat_IOERR:count=1"), std::string::npos);
+}
+
+TEST_F(OffloadTest, ARefusedSessionTakesNoOldReply) {
+  Client client(store_);
+  EXPECT_EQ(client.Try("KEYS *"), std::nullopt);
+  client.told.Await(1);
+  client.session.authenticated = false;
+  EXPECT_TRUE(client.Try("KEYS *")->starts_with("NOAUTH"));
+  EXPECT_EQ(client.session.offloaded, nullptr);
+}
+
+TEST(RecordingSink, ReplaysEveryKindOfReply) {
+  const auto fill = [](ReplySink& sink) {
+    sink.Array(11);
+    sink.SimpleString("simple");
+    sink.Error("ERR text");
+    sink.Integer(-5);
+    sink.BulkString(std::string_view("b\0ulk", 5));
+    sink.Null();
+    sink.NullArray();
+    sink.Map(1);
+    sink.BulkString("");
+    sink.Double(1.5);
+    sink.Set(1);
+    sink.Boolean(true);
+    sink.Push(0);
+    sink.BigNumber("123456789012345678901234567890");
+    sink.Verbatim("txt", "verbatim");
+  };
+  const auto describe = [](const Reply& reply, const auto& self) -> std::string {
+    std::string text = fmt::format("{}:{}:{}:{}[", static_cast<int>(reply.type), reply.integer,
+                                   reply.number, reply.text);
+    for (const Reply& element : reply.elements) text += self(element, self) + ",";
+    return text + "]";
+  };
+  ValueSink direct;
+  fill(direct);
+  RecordingSink recording(3);
+  fill(recording);
+  EXPECT_EQ(recording.errors(), 1U);
+  ValueSink replayed;
+  recording.ReplayTo(replayed);
+  EXPECT_EQ(replayed.errors(), 1U);
+  EXPECT_EQ(replayed.error_code(), "ERR");
+  EXPECT_EQ(describe(replayed.Take(), describe), describe(direct.Take(), describe));
+}
+
+}  // namespace
+}  // namespace holdfast::engine_test

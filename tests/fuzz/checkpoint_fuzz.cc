@@ -7,6 +7,7 @@
 #include <string>
 
 #include "aof/crc32c.h"
+#include "aof/log_recovery.h"
 #include "holdfast/check.h"
 #include "snapshot/byte_coding.h"
 #include "snapshot/checkpoint.h"
@@ -36,6 +37,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     HF_CHECK(database.shards.size() == metadata->shards && database.space < metadata->next_space);
   for (const CheckpointFileEntry& file : metadata->files)
     HF_CHECK(file.name.find('/') == std::string::npos);
+  aof::LogLocation location;
+  location.directory = "d";
+  location.has_manifest = true;
+  location.manifest.hash_key = aof::HashKey{};
+  location.checkpoint = aof::CheckpointEntry{.name = "c", .sequence = 1, .id = metadata->id};
+  const auto point = FindRecoveryPoint(disk, location);
+  HF_CHECK(!point || (*point)->first_frame == metadata->cut_frame + 1);
   // Whatever list it has, only one that names what is there is taken.
   if (from_disk) HF_CHECK(*from_disk == *metadata);
   HF_CHECK(SealCheckpoint(disk, "d/c", *metadata).has_value());

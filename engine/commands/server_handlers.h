@@ -2,9 +2,14 @@
 // replies.
 #pragma once
 
+#include <span>
+#include <string_view>
+#include <vector>
+
 namespace holdfast::commands {
 
 struct CommandContext;
+struct OtherKey;
 
 void CommandCount(CommandContext& ctx);
 void CommandDocs(CommandContext& ctx);

@@ -54,7 +54,8 @@ void WatchKeys(CommandContext& ctx) {
     };
     if (std::any_of(watches.begin(), watches.end(), same)) continue;
     const bool expired = ctx.access.Expired(key);
-    key.shard->watchers.Add(key.database, key.name(), &ctx.session.watch_mark);
+    const bool present = expired || ctx.access.Peek(key) != nullptr;
+    key.shard->watchers.Add(key.database, key.name(), &ctx.session.watch_mark, present);
     watches.push_back({key.database, std::string(key.name()), expired});
   }
   ctx.session.shared.watch_count.store(static_cast<uint32_t>(watches.size()),

@@ -95,7 +95,7 @@ class ColdStore {
   // here.
   virtual void Queue(ColdItem item) = 0;
 
-  // ---- no lock held
+  // ---- no lock held; List and ReadEach inside EXEC: the gate, so they must not wait for it
   // What is queued is to land soon: memory is short.
   virtual void Hurry() = 0;
   // Each is reported to Keyspace::Loaded, by another thread or this one. Does not wait for them.

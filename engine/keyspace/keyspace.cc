@@ -133,13 +133,14 @@ uint64_t Keyspace::PolicyBytes(LockedShards& locks) {
   return sum;
 }
 
-// Without a look at the tier: a key that may be cold counts as there.
-bool Keyspace::Contains(const Shard& shard, int database, std::string_view key) const {
+// Without a look at the tier: of a key that may be cold, `if_cold` says whether it is there.
+bool Keyspace::Contains(const Shard& shard, int database, std::string_view key,
+                        bool if_cold) const {
   const memtable::Table* table = shard.table(database);
   const memtable::Entry* entry =
       table != nullptr ? table->Find(memtable::MakeKeyRef(options_.seed, key)) : nullptr;
   if (entry != nullptr) return !entry->Has(memtable::kTombstone);
-  return shard.cold_keys != 0 && shard.residency->cold(database).keys != 0;
+  return if_cold && shard.cold_keys != 0 && shard.residency->cold(database).keys != 0;
 }
 
 uint64_t Keyspace::Flush(LockedShards& gate, int database, bool lazily) {
@@ -147,8 +148,9 @@ uint64_t Keyspace::Flush(LockedShards& gate, int database, bool lazily) {
   uint64_t removed = 0;
   for (Shard& shard : shards()) {
     if (shard.walk != nullptr) shard.walk->Abort(gate);
-    shard.watchers.ChangedDatabase(
-        database, [&](std::string_view key) { return Contains(shard, database, key); });
+    shard.watchers.ChangedDatabase(database, [&](std::string_view key, bool present) {
+      return Contains(shard, database, key, present);
+    });
     removed += ForgetCold(shard, database);
     memtable::Table* table = shard.table(database);
     if (table == nullptr) continue;
@@ -181,12 +183,15 @@ void Keyspace::Swap(LockedShards& gate, int first, int second) {
   HF_CHECK(gate.HoldsGate());
   CutWalk* walk = nullptr;
   for (Shard& shard : shards()) {
-    // As in Redis: a watched key is touched if it exists in either of the two databases.
-    const auto in_either = [&](std::string_view key) {
-      return Contains(shard, first, key) || Contains(shard, second, key);
+    // As in Redis: a watched key is touched if it exists in either of the two databases. In the
+    // one that nobody watches it in, a key that may be cold counts as there.
+    const auto in_either = [&](int watched, int other) {
+      return [this, &shard, watched, other](std::string_view key, bool present) {
+        return Contains(shard, watched, key, present) || Contains(shard, other, key, true);
+      };
     };
-    shard.watchers.ChangedDatabase(first, in_either);
-    shard.watchers.ChangedDatabase(second, in_either);
+    shard.watchers.ChangedDatabase(first, in_either(first, second));
+    shard.watchers.ChangedDatabase(second, in_either(second, first));
     auto& a = shard.tables[static_cast<size_t>(first)];
     auto& b = shard.tables[static_cast<size_t>(second)];
     memtable::Table* moved = a.load(std::memory_order_relaxed);

@@ -116,7 +116,7 @@ class Keyspace {
 
  private:
   void MarkWatchers(Shard& shard, int database, int other_database);
-  bool Contains(const Shard& shard, int database, std::string_view key) const;
+  bool Contains(const Shard& shard, int database, std::string_view key, bool if_cold) const;
   uint64_t ForgetCold(Shard& shard, int database);
   void LandedLocked(Shard& shard, const ColdLanded& item);
   void Install(Shard& shard, Load& load, ColdValue& value, const eviction::AccessRule& rule);

@@ -156,6 +156,8 @@ void Keyspace::Loaded(const std::shared_ptr<Load>& load, Result<std::optional<Co
   shard.lock.Lock();
   HF_CHECK(load->state == Load::State::kReading);
   ++shard.counters.cold_reads;
+  if (found && *found && (*found)->facts.type != memtable::ValueType::kString)
+    found = MakeError(ErrorCode::kUnsupported, "a value of a type that this version does not know");
   if (!found) {
     load->error = found.error();
     load->Settle(Load::State::kFailed);
@@ -165,6 +167,7 @@ void Keyspace::Loaded(const std::shared_ptr<Load>& load, Result<std::optional<Co
     const ColdFacts& facts = (*found)->facts;
     load->header.reset(memtable::EntryBuilder::Create(
         load->ref, memtable::NewValue::Elsewhere(facts.size, facts.raw_string), facts.expiry_ms));
+    load->header->set_eviction_state(rule.NewState());  // as a loaded value would have
     load->state = Load::State::kHeader;
   } else {
     Install(shard, *load, **found, rule);

@@ -20,16 +20,21 @@ struct WatchMark {
 class WatchTable {
  public:
   bool Empty() const { return watched_.empty(); }
-  // Registering the same mark twice for a key has no effect.
-  void Add(int database, std::string_view key, WatchMark* mark);
+  // Registering the same mark twice for a key has no effect. `present`: the key is there; it is as
+  // long as the mark is not set.
+  void Add(int database, std::string_view key, WatchMark* mark, bool present);
   void Remove(int database, std::string_view key, WatchMark* mark);
   void Changed(int database, std::string_view key);
-  // FLUSHDB, SWAPDB: every watched key of the database for which `existed(key)` is true is marked.
+  // FLUSHDB, SWAPDB: the watchers of those keys of the database are marked for which `existed(key,
+  // present)` is true.
   template <typename Existed>
   void ChangedDatabase(int database, const Existed& existed) {
-    for (auto& [name, marks] : watched_) {
-      if (name.database != database || !existed(std::string_view(name.key))) continue;
-      for (WatchMark* mark : marks) mark->changed.store(true, std::memory_order_relaxed);
+    for (auto& [name, watchers] : watched_) {
+      if (name.database != database) continue;
+      for (const Watcher& watcher : watchers) {
+        if (existed(std::string_view(name.key), watcher.present))
+          watcher.mark->changed.store(true, std::memory_order_relaxed);
+      }
     }
   }
 
@@ -44,7 +49,11 @@ class WatchTable {
       return std::hash<std::string>()(name.key) ^ static_cast<size_t>(name.database);
     }
   };
-  std::unordered_map<Name, std::vector<WatchMark*>, NameHash> watched_;
+  struct Watcher {
+    WatchMark* mark;
+    bool present;
+  };
+  std::unordered_map<Name, std::vector<Watcher>, NameHash> watched_;
 };
 
 }  // namespace holdfast::keyspace

@@ -136,6 +136,27 @@ TEST_P(ColdCommandsByName, AnErrorOfTheTierIsAnErrorReplyAndNoKeyIsMissing) {
     Both(line);
 }
 
+// FLUSHDB breaks the WATCH of a key that is there, cold or not, and of no other.
+TEST_P(ColdCommandsByName, AFlushBreaksTheWatchesOfKeysThatAreThere) {
+  for (const char* watched : {"WATCH there", "WATCH never-there", "WATCH hot", "WATCH deleted"}) {
+    for (int i = 0; i < 600; ++i) Both(Command{"SET", std::to_string(i), "v"});  // in all shards
+    Both("SET there v");
+    Both("SET deleted v");
+    EvictAll();
+    Both("SET hot v");
+    Both("DEL deleted");
+    Both(watched);
+    EvictAll();
+    Both("FLUSHDB");
+    Both("MULTI");
+    Both("PING");
+    const std::string reply = Both("EXEC");
+    const bool broken =
+        std::string_view(watched) == "WATCH there" || std::string_view(watched) == "WATCH hot";
+    EXPECT_EQ(reply == "nil", broken) << watched << ": " << reply;
+  }
+}
+
 TEST_P(ColdCommandsByName, InfoSaysWhereKeysLie) {
   const auto figure = [&](const std::string& name) {
     const std::string text = tiered_.Run("INFO tiering");

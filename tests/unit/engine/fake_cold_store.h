@@ -110,7 +110,7 @@ class FakeColdStore final : public ColdStore {
   std::map<size_t, std::deque<Write>> queues_;
   std::vector<std::shared_ptr<Load>> reads_;
   std::set<SpaceId> forgotten_;
-  size_t reads_started_ = 0;
+  std::atomic<size_t> reads_started_{0};
 };
 
 }  // namespace holdfast::keyspace

@@ -101,6 +101,7 @@ class OffloadTest : public testing::Test {
     plain_.Run("SET hot v");
   }
 
+  Barrier barrier_;  // outlives the store's threads
   TestClock clock_;
   TieredStore plain_{false, clock_};
   TieredStore store_{true, clock_};
@@ -137,28 +138,26 @@ TEST_F(OffloadTest, WhatNeedsNoTierNeedsNoOtherThread) {
 
 TEST_F(OffloadTest, AnotherTryBeforeItIsDoneParksAgain) {
   Client client(store_);
-  Barrier barrier;
-  store_.tier().on_list = [&] { barrier.Pass(); };
+  store_.tier().on_list = [this] { barrier_.Pass(); };
   EXPECT_EQ(client.Try("KEYS *"), std::nullopt);
-  barrier.AwaitArrivals(1);
+  barrier_.AwaitArrivals(1);
   EXPECT_EQ(client.Try("KEYS *"), std::nullopt);
   EXPECT_EQ(client.told.times(), 0);
-  barrier.Open();
+  barrier_.Open();
   client.told.Await(1);
   EXPECT_EQ(client.Try("KEYS *"), plain_.Run("KEYS *"));
 }
 
 TEST_F(OffloadTest, ASessionThatEndsMeanwhileIsToldNothing) {
   Told told;
-  Barrier barrier;
-  store_.tier().on_list = [&] { barrier.Pass(); };
+  store_.tier().on_list = [this] { barrier_.Pass(); };
   {
     auto client = std::make_unique<Client>(store_);
     client->session.load_listener = &told;
     EXPECT_EQ(client->Try("KEYS *"), std::nullopt);
-    barrier.AwaitArrivals(1);
+    barrier_.AwaitArrivals(1);
   }
-  barrier.Open();
+  barrier_.Open();
   Client other(store_);
   EXPECT_EQ(other.Try("KEYS *"), std::nullopt);
   other.told.Await(1);
@@ -167,17 +166,16 @@ TEST_F(OffloadTest, ASessionThatEndsMeanwhileIsToldNothing) {
 }
 
 TEST_F(OffloadTest, AStoreThatClosesWaitsForWhatHasBegunAndForgetsTheRest) {
-  Barrier barrier;
-  store_.tier().on_list = [&] { barrier.Pass(); };
+  store_.tier().on_list = [this] { barrier_.Pass(); };
   {
     std::vector<std::unique_ptr<Client>> clients;
     for (int i = 0; i < 9; ++i) {
       clients.push_back(std::make_unique<Client>(store_));
       EXPECT_EQ(clients.back()->Try("KEYS *"), std::nullopt);
     }
-    barrier.AwaitArrivals(4);
+    barrier_.AwaitArrivals(4);
   }
-  barrier.Open();
+  barrier_.Open();
   EXPECT_TRUE(store_.store().Close().has_value());
 }
 

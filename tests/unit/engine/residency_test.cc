@@ -311,6 +311,7 @@ TEST_F(Residency, AHeaderStandsInForItsKeyAndIsReadOnForTheValue) {
     EXPECT_EQ(entry->form(), memtable::ValueForm::kElsewhere);
     EXPECT_EQ(entry->StringLength(), 5U);
     EXPECT_EQ(entry->expiry_ms(), 5000);
+    EXPECT_EQ(access.IdleSeconds(*entry), 0);
   });
   EXPECT_EQ(shard().cold_keys, 1U);
   auto value = NewSet();
@@ -453,6 +454,21 @@ TEST_F(Residency, AFailedReadIsAnErrorForThoseWhoWaitedAndTriedAgainByOthers) {
   later->ReadInPlace(keyspace_);
   EXPECT_EQ(Get("k"), "v");
   later->Release(keyspace_);
+}
+
+TEST_F(Residency, AValueOfAnUnknownTypeIsAnError) {
+  MakeCold("k", "v");
+  tier_.mutable_rows().begin()->second.facts.type = memtable::ValueType::kStream;
+  for (const Need need : {Need::kExistence, Need::kValue}) {
+    auto set = NewSet();
+    EXPECT_EQ(Want(*set, "k", need), Presence::kCold);
+    set->ReadInPlace(keyspace_);
+    auto retry = NewSet();
+    EXPECT_EQ(Want(*retry, "k", need), Presence::kFailed);
+    EXPECT_EQ(retry->error().code, ErrorCode::kUnsupported);
+    set->Release(keyspace_);
+    retry->Release(keyspace_);
+  }
 }
 
 TEST_F(Residency, AnExpiredColdKeyIsDeletedLikeAnyOther) {

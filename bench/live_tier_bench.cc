@@ -34,11 +34,11 @@ class Folder {
   std::string path_;
 };
 
-// Row `i` of a data set; `space` tells present rows from absent ones.
+// Row `i` of a data set. Absent ones have numbers from kRows on, so that they lie among the others.
 struct Row {
-  Row(size_t i, SpaceId space) : name(fmt::format("key:{:012}", i)) {
+  explicit Row(size_t i) : name(fmt::format("key:{:012}", i)) {
     SeededRandom random(i);
-    key = {space, random.Below(memtable::kOrderEnd), name};
+    key = {0, random.Below(memtable::kOrderEnd), name};
     value.assign(kValueBytes, 'v');
     for (size_t at = 0; at < kValueBytes / 2; ++at) value[at] = static_cast<char>(random.Next());
   }
@@ -58,7 +58,7 @@ void LandRows(LiveTier& tier, size_t from, size_t count, double& seconds) {
   std::vector<Row> rows;
   rows.reserve(count);
   for (size_t i = from; i < from + count; ++i) {
-    Row& row = rows.emplace_back(i, 0);
+    Row& row = rows.emplace_back(i);
     row.key.name = row.name;
   }
   std::vector<ColdWrite> writes;
@@ -129,6 +129,7 @@ void Read(benchmark::State& state) {
   AwaitCompactions();
   const LiveTierFigures before = tier->Figures();
   const auto keys_a_call = static_cast<size_t>(state.range(0));
+  const auto absent = static_cast<size_t>(state.range(1));
   SeededRandom random(1);
   for (auto _ : state) {
     state.PauseTiming();
@@ -136,7 +137,7 @@ void Read(benchmark::State& state) {
     rows.reserve(keys_a_call);
     std::vector<ColdKey> keys;
     for (size_t i = 0; i < keys_a_call; ++i) {
-      Row& row = rows.emplace_back(random.Below(kRows), static_cast<SpaceId>(state.range(1)));
+      Row& row = rows.emplace_back(absent * kRows + random.Below(kRows));
       row.key.name = row.name;
       keys.push_back(row.key);
     }

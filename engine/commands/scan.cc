@@ -38,7 +38,8 @@ NamesWalk WalkFrom(CommandContext& ctx, KeyOrder from) {
 }
 
 // False: the walk cannot go on; the reply has been made, or shall be made by a thread that can.
-bool Step(CommandContext& ctx, NamesWalk& walk, size_t keys, const NamesWalk::Visit& visit) {
+template <typename Visit>
+bool Step(CommandContext& ctx, NamesWalk& walk, size_t keys, const Visit& visit) {
   switch (walk.Step(keys, visit)) {
     case NamesWalk::Outcome::kDone:
       return true;

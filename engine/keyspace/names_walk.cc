@@ -17,55 +17,37 @@ namespace {
 
 bool BetweenCursors(KeyOrder order) { return (order & 1) == 0; }
 
-KeyOrder PlaceOf(const Entry& entry) {
+}  // namespace
+
+KeyOrder MemoryStretch::PlaceOf(const Entry& entry) {
   return (static_cast<KeyOrder>(memtable::SlotOf(entry.key())) << memtable::kStoredHashBits) |
          entry.stored_hash();
 }
 
-}  // namespace
-
-void MemoryStretch::Take(Keyspace& keyspace, LockedShards& locks, int database, KeyOrder from,
-                         size_t entries, const Visit& visit) {
+// Returns the end of the shard.
+KeyOrder MemoryStretch::Begin(Keyspace& keyspace, KeyOrder from) {
   HF_CHECK(from < kOrderEnd && BetweenCursors(from));
-  const KeyOrder shard_orders = kOrderEnd / keyspace.shards().size();
-  const KeyOrder index = from / shard_orders;
-  const KeyOrder shard_end = (index + 1) * shard_orders;
-  end_ = from;
   places_.clear();
-  locks.With(keyspace.shards()[index], [&](Shard& shard) {
-    cold_ = shard.cold_keys != 0 && shard.residency->cold(database).keys != 0;
-    if (cold_) space_ = keyspace.space(database);
-    if (const memtable::Table* table = shard.table(database)) {
-      TakeEntries(*table, entries, visit);
-    } else {
-      end_ = kOrderEnd;
-    }
-  });
-  end_ = std::min(end_, shard_end);
-  HF_CHECK(end_ > from && BetweenCursors(end_));
+  took_end_ = false;
+  return (ShardAt(keyspace, from) + 1) * (kOrderEnd / keyspace.shards().size());
 }
 
-void MemoryStretch::TakeEntries(const memtable::Table& table, size_t entries, const Visit& visit) {
-  const Entry* newest = nullptr;
-  const Entry* last = nullptr;
-  const auto take = [&](const Entry& entry) {
-    newest = &entry;
-    if (cold_) places_.push_back({PlaceOf(entry), std::string(entry.key())});
-    if (entry.Has(memtable::kTombstone)) return;
-    last = &entry;
-    visit(entry);
-  };
-  end_ = table.Scan(end_, entries, take);
-  if (!BetweenCursors(end_)) {  // an entry lies there
-    HF_CHECK(newest != nullptr);
-    if (CursorOf(PlaceOf(*newest)) == CursorOf(end_)) {
-      table.Scan(end_, 1, take);
-      ++end_;
-    } else {
-      --end_;
-    }
-  }
-  if (last != nullptr) last_ = PlaceOf(*last);
+const memtable::Table* MemoryStretch::LookAt(Keyspace& keyspace, const Shard& shard, int database) {
+  cold_ = shard.cold_keys != 0 && shard.residency->cold(database).keys != 0;
+  if (cold_) space_ = keyspace.space(database);
+  end_ = kOrderEnd;
+  return shard.table(database);
+}
+
+void MemoryStretch::Remember(const Entry& entry) {
+  places_.push_back({PlaceOf(entry), std::string(entry.key())});
+}
+
+// Where the stretch ends an entry lies; the newest before it may share its cursor.
+bool MemoryStretch::HasMoreOfCursor(const Entry* newest) const {
+  if (BetweenCursors(end_)) return false;
+  HF_CHECK(newest != nullptr);
+  return CursorOf(PlaceOf(*newest)) == CursorOf(end_);
 }
 
 bool MemoryStretch::Masks(const ColdAddress& key) const {
@@ -76,38 +58,33 @@ bool MemoryStretch::Masks(const ColdAddress& key) const {
   return at != places_.end() && at->order == key.order && at->name == key.name;
 }
 
+// Between two cursors: in front of the entry that lies at the end, or behind it if it was taken.
+void MemoryStretch::Finish(KeyOrder from, KeyOrder shard_end) {
+  if (!BetweenCursors(end_)) end_ = took_end_ ? end_ + 1 : end_ - 1;
+  end_ = std::min(end_, shard_end);
+  HF_CHECK(end_ > from && BetweenCursors(end_));
+}
+
 NamesWalk::NamesWalk(Keyspace& keyspace, LockedShards& locks, const NamesWalkOptions& options,
                      KeyOrder from)
     : keyspace_(keyspace), locks_(locks), options_(options), next_(from) {
   HF_CHECK(BetweenCursors(from));
 }
 
-NamesWalk::Outcome NamesWalk::Step(size_t keys, const Visit& visit) {
-  HF_CHECK(!AtEnd() && keys > 0);
-  MemoryStretch stretch;
-  std::vector<Found> found;
-  size_t passed = 0;
-  stretch.Take(keyspace_, locks_, options_.database, next_, keys, [&](const Entry& entry) {
-    if (stretch.cold()) [[unlikely]] {
-      found.push_back({PlaceOf(entry), std::string(entry.key()), entry.type(), entry.expiry_ms()});
-      return;
-    }
-    ++passed;
-    if (Shown(entry.expiry_ms())) visit(entry.key(), entry.type());
-  });
-  if (!stretch.cold()) [[likely]] {
-    passed_ += passed;
-    next_ = stretch.end();
-    if (passed >= keys) RestAfter(stretch.last());
-    return Outcome::kDone;
-  }
+void NamesWalk::Keep(const Entry& entry, std::vector<Found>& found) {
+  found.push_back(
+      {MemoryStretch::PlaceOf(entry), std::string(entry.key()), entry.type(), entry.expiry_ms()});
+}
+
+NamesWalk::Outcome NamesWalk::StepOverBoth(const MemoryStretch& stretch, size_t keys,
+                                           std::vector<Found>& found, const ShowName& show) {
   if (!options_.may_ask_tier) return Outcome::kNeedsTier;
   const auto end = AddCold(stretch, keys, found);
   if (!end) {
     error_ = end.error();
     return Outcome::kFailed;
   }
-  ShowMerged(found, *end, keys, visit);
+  ShowMerged(found, *end, keys, show);
   return Outcome::kDone;
 }
 
@@ -128,7 +105,7 @@ Result<KeyOrder> NamesWalk::AddCold(const MemoryStretch& stretch, size_t keys,
 }
 
 void NamesWalk::ShowMerged(std::vector<Found>& found, KeyOrder end, size_t keys,
-                           const Visit& visit) {
+                           const ShowName& show) {
   std::ranges::sort(found, [](const Found& a, const Found& b) {
     return std::tie(a.order, a.name) < std::tie(b.order, b.name);
   });
@@ -139,7 +116,7 @@ void NamesWalk::ShowMerged(std::vector<Found>& found, KeyOrder end, size_t keys,
     if (passed >= keys && CursorOf(key.order) != CursorOf(last)) break;
     last = key.order;
     ++passed;
-    if (Shown(key.expiry_ms)) visit(key.name, key.type);
+    if (Shown(key.expiry_ms)) show(key.name, key.type);
   }
   passed_ += passed;
   next_ = end;

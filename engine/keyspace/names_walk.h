@@ -35,11 +35,33 @@ constexpr memtable::KeyOrder PositionOf(uint64_t cursor) { return cursor << 1; }
 // What memory has of a stretch of the order.
 class MemoryStretch {
  public:
-  using Visit = std::function<void(const memtable::Entry&)>;
-  // Visits keys from `from` on (between two cursors), about so many, none behind the end of the
-  // first one's shard. Under the shard's lock.
+  // Calls `visit(entry)` for keys from `from` on (between two cursors), about so many, none behind
+  // the end of the first one's shard. Under the shard's lock.
+  template <typename Visit>
   void Take(Keyspace& keyspace, LockedShards& locks, int database, memtable::KeyOrder from,
-            size_t entries, const Visit& visit);
+            size_t entries, const Visit& visit) {
+    const memtable::KeyOrder shard_end = Begin(keyspace, from);
+    locks.With(keyspace.shards()[ShardAt(keyspace, from)], [&](Shard& shard) {
+      const memtable::Table* table = LookAt(keyspace, shard, database);
+      if (table == nullptr) return;
+      const memtable::Entry* newest = nullptr;
+      const memtable::Entry* last = nullptr;
+      const auto take = [&](const memtable::Entry& entry) {
+        newest = &entry;
+        if (cold_) [[unlikely]]
+          Remember(entry);
+        if (entry.Has(memtable::kTombstone)) return;
+        last = &entry;
+        visit(entry);
+      };
+      end_ = table->Scan(from, entries, take);
+      took_end_ = HasMoreOfCursor(newest);
+      if (took_end_) table->Scan(end_, 1, take);
+      if (last != nullptr) last_ = PlaceOf(*last);
+    });
+    Finish(from, shard_end);
+  }
+  static memtable::KeyOrder PlaceOf(const memtable::Entry& entry);
 
   // Of the stretch, between two cursors.
   memtable::KeyOrder end() const { return end_; }
@@ -52,10 +74,18 @@ class MemoryStretch {
   bool Masks(const ColdAddress& key) const;
 
  private:
-  void TakeEntries(const memtable::Table& table, size_t entries, const Visit& visit);
+  static size_t ShardAt(Keyspace& keyspace, memtable::KeyOrder order) {
+    return order / (memtable::kOrderEnd / keyspace.shards().size());
+  }
+  memtable::KeyOrder Begin(Keyspace& keyspace, memtable::KeyOrder from);
+  const memtable::Table* LookAt(Keyspace& keyspace, const Shard& shard, int database);
+  void Remember(const memtable::Entry& entry);
+  bool HasMoreOfCursor(const memtable::Entry* newest) const;
+  void Finish(memtable::KeyOrder from, memtable::KeyOrder shard_end);
 
   memtable::KeyOrder end_ = 0;
   memtable::KeyOrder last_ = 0;
+  bool took_end_ = false;
   bool cold_ = false;
   SpaceId space_ = 0;
   struct Place {
@@ -86,11 +116,29 @@ class NamesWalk {
     kNeedsTier,  // but may not ask it: nothing was shown
     kFailed,     // nothing of this step was shown
   };
-  // Shows what is alive of the next `keys` keys, to the end of the last one's cursor; of fewer
-  // where a shard or a stretch ends. Where the keys lie has no influence on which they are, as long
-  // as the caller asks on for those that are missing. Names are valid during the call.
-  using Visit = std::function<void(std::string_view name, memtable::ValueType type)>;
-  Outcome Step(size_t keys, const Visit& visit);
+  // Calls `visit(name, type)` for what is alive of the next `keys` keys, to the end of the last
+  // one's cursor; of fewer where a shard or a stretch ends. Where the keys lie has no influence on
+  // which they are, as long as the caller asks on for those that are missing. Names are valid
+  // during the call.
+  template <typename Visit>
+  Outcome Step(size_t keys, const Visit& visit) {
+    MemoryStretch stretch;
+    std::vector<Found> found;
+    size_t passed = 0;
+    stretch.Take(keyspace_, locks_, options_.database, next_, keys,
+                 [&](const memtable::Entry& entry) {
+                   if (stretch.cold()) [[unlikely]]
+                     return Keep(entry, found);
+                   ++passed;
+                   if (Shown(entry.expiry_ms())) visit(entry.key(), entry.type());
+                 });
+    if (stretch.cold()) [[unlikely]]
+      return StepOverBoth(stretch, keys, found, visit);
+    passed_ += passed;
+    next_ = stretch.end();
+    if (passed >= keys) RestAfter(stretch.last());
+    return Outcome::kDone;
+  }
   // Keys passed so far, expired ones included.
   uint64_t passed() const { return passed_; }
   const Error& error() const { return error_; }
@@ -107,10 +155,14 @@ class NamesWalk {
            expiry_ms > options_.now_ms;
   }
   void RestAfter(memtable::KeyOrder last) { next_ = PositionOf(CursorOf(last) + 1); }
+  using ShowName = std::function<void(std::string_view name, memtable::ValueType type)>;
+  static void Keep(const memtable::Entry& entry, std::vector<Found>& found);
+  Outcome StepOverBoth(const MemoryStretch& stretch, size_t keys, std::vector<Found>& found,
+                       const ShowName& show);
   Result<memtable::KeyOrder> AddCold(const MemoryStretch& stretch, size_t keys,
                                      std::vector<Found>& found);
   void ShowMerged(std::vector<Found>& found, memtable::KeyOrder end, size_t keys,
-                  const Visit& visit);
+                  const ShowName& show);
 
   Keyspace& keyspace_;
   LockedShards& locks_;

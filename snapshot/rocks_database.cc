@@ -67,8 +67,7 @@ rocksdb::Options MakeOptions(const LiveTierOptions& options,
   made.bytes_per_sync = uint64_t{1} << 20;   // begun early, what a checkpoint syncs is soon done
   made.write_buffer_size = size_t{1} << 20;  // nothing is ever written to one
   made.statistics = statistics;
-  made.info_log_level = rocksdb::WARN_LEVEL;
-  made.keep_log_file_num = 2;
+  made.info_log = LogOfNothing();
   made.max_manifest_file_size = uint64_t{16} << 20;
   return made;
 }

@@ -55,7 +55,9 @@ void BaseWriter::CountBuffered(uint64_t added, uint64_t taken) {
   congested_.store(buffered_ > kMaxBuffered, std::memory_order_relaxed);
 }
 
-void BaseWriter::Image(int database, const Entry& entry) {
+void BaseWriter::Image(const keyspace::CutImage& image) {
+  const int database = image.database_at_cut;
+  const Entry& entry = image.entry;
   if (entry.Has(memtable::kTombstone)) return;
   const std::lock_guard lock(mutex_);
   const uint64_t before = buffer_.size;

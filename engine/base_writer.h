@@ -30,7 +30,7 @@ class BaseWriter final : public keyspace::CutSink {
 
   Status Create(const std::string& path);
   // Any thread, under a shard's lock: encodes, or shares a long value's block.
-  void Image(int database, const memtable::Entry& entry) override;
+  void Image(const keyspace::CutImage& image) override;
   // The rewriting thread: writes what has gathered if it is much (or `all`).
   Status Drain(bool all);
   // Ends the file with the cut's frame number and syncs it.

@@ -17,6 +17,7 @@ namespace holdfast {
 inline keyspace::ColdFacts FactsOf(const snapshot::ColdHeader& header) {
   return {.type = header.type,
           .raw_string = header.raw_string,
+          .integer = header.integer,
           .rank = header.rank,
           .expiry_ms = header.expiry_ms,
           .size = header.size};
@@ -25,6 +26,7 @@ inline keyspace::ColdFacts FactsOf(const snapshot::ColdHeader& header) {
 inline snapshot::ColdHeader HeaderOf(const keyspace::ColdFacts& facts) {
   return {.type = facts.type,
           .raw_string = facts.raw_string,
+          .integer = facts.integer,
           .rank = facts.rank,
           .expiry_ms = facts.expiry_ms,
           .size = facts.size};

@@ -54,6 +54,8 @@ uint32_t Unsigned(int64_t value) {
 EvictionRules RulesOf(const config::Config& config, bool limited) {
   const Policy policy = PolicyOf(config.Enum<MaxmemoryPolicy>("maxmemory-policy"));
   return {.policy = policy,
+          .spills = config.Enum<config::EvictionAction>("eviction-action") ==
+                    config::EvictionAction::kSpill,
           .use = eviction::StateUseOf(policy, limited),
           .tuning = {.samples = Unsigned(config.Integer("maxmemory-samples")),
                      .lfu_log_factor = Unsigned(config.Integer("lfu-log-factor")),

@@ -4,11 +4,13 @@
 #include <thread>
 
 #include "aof/log_writer.h"
+#include "engine/cold_tier.h"
 #include "engine/commands/clients.h"
 #include "engine/eviction_cycle.h"
 #include "engine/executor.h"
 #include "engine/keyspace/eviction_action.h"
 #include "engine/store.h"
+#include "engine/store_log.h"
 #include "eviction/victim.h"
 #include "holdfast/check.h"
 
@@ -68,14 +70,17 @@ Executor::Admission Executor::AdmitMemory(const Session& session, const Prepared
   store_.statistics().NoteOverLimit(over, store_.clock().MonotonicNs());
   if (!over) return Admission::kGranted;
   if (end == EvictionEnd::kNothingLeft && budget_.leaving() == 0) return Admission::kRefused;
+  // Nothing can leave while the tier's disk fails.
+  if (rules_.spills && store_.cold_tier()->Failing()) return Admission::kRefused;
   // Bounded steps, but not without end: writers that are faster than eviction wait for it.
-  const bool gives_way = end == EvictionEnd::kTimeIsUp || budget_.leaving() > 0;
+  const bool gives_way = rules_.spills ? end != EvictionEnd::kReached || budget_.leaving() > 0
+                                       : end == EvictionEnd::kTimeIsUp;
   return gives_way && budget_.FarAboveLimit() ? Admission::kLater : Admission::kGranted;
 }
 
 // What is dropped is logged, by an ordinary writer: what the log cannot take must not be deleted.
 bool Executor::MayEvict() const {
-  if (rules_.spills) return true;
+  if (rules_.spills) return !store_.log().Importing();
   return !loading_ && store_.LogAdmits() && !store_.WritesRefused(true) &&
          store_.clients().PausedAt(now_ms_) == commands::PauseMode::kNone;
 }
@@ -85,7 +90,7 @@ void Executor::MakeRoomForReplay() {
   if (!budget_.AboveHigh(0)) [[likely]]
     return;
   if (rules_generation_ != store_.eviction_rules().generation()) TakeEvictionRules();
-  if (!rules_.spills || !Evicts()) return;
+  if (!rules_.spills || !Evicts() || !MayEvict()) return;
   constexpr int kLongestWaitMs = 1000;  // then memory that does not go is not waited for
   for (int waited_ms = 0; waited_ms < kLongestWaitMs; ++waited_ms) {
     EvictTo(budget_.low(), rules_.slice_ns);
@@ -110,7 +115,7 @@ Executor::EvictionEnd Executor::EvictTo(uint64_t target_bytes, int64_t slice_ns)
     if (fruitless == kFruitless) {
       picker_.Forget();  // the keys are elsewhere by now, or gone
       fruitless = 0;
-      if (budget_.leaving() > 0) {  // or on their way: they must arrive first
+      if (rules_.spills) {  // or on their way, or have to wait for a snapshot
         end = EvictionEnd::kHeld;
         break;
       }

@@ -42,15 +42,24 @@ enum class RewriteOutcome {
   kCancelled,  // by Cancel
 };
 
-class LogRewrite {
+// What takes the place of the log so far: a rewrite of it, or a snapshot (snapshot_run.h).
+class BackgroundRewrite {
+ public:
+  virtual ~BackgroundRewrite() = default;
+  // Start to end. After an error, as after kFlushed and kCancelled, what is on the disk is what it
+  // was.
+  virtual Result<RewriteOutcome> Run() = 0;
+  // Any thread: makes Run stop at its next step.
+  virtual void Cancel() = 0;
+};
+
+class LogRewrite final : public BackgroundRewrite {
  public:
   // `congested` is set while writers should be held back.
   LogRewrite(RewriteEnvironment environment, std::atomic<bool>& congested);
 
-  // Start to end. After an error, as after kFlushed and kCancelled, the log is what it was.
-  Result<RewriteOutcome> Run();
-  // Any thread: makes Run stop at its next step.
-  void Cancel();
+  Result<RewriteOutcome> Run() override;
+  void Cancel() override;
   uint64_t base_bytes() const { return base_.bytes(); }
 
  private:

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "aof/log_writer.h"
+#include "engine/cold_tier.h"
 #include "engine/commands/authentication.h"
 #include "engine/commands/info_view.h"
 #include "engine/eviction_cycle.h"
@@ -30,6 +31,10 @@ std::string RandomHex(RandomSource& random) {
   while (text.size() < 40) text += fmt::format("{:016x}", random.NextRandom());
   text.resize(40);
   return text;
+}
+
+bool WantsSpill(const config::Config& config) {
+  return config.Enum<config::EvictionAction>("eviction-action") == config::EvictionAction::kSpill;
 }
 
 }  // namespace
@@ -66,6 +71,9 @@ Result<std::unique_ptr<Store>> Store::Create(const StoreParts& parts) {
   store->spill_action_ = std::make_unique<keyspace::SpillAction>();
   store->eviction_cycle_ = std::make_unique<EvictionCycle>(*store);
   store->offload_ = std::make_unique<Offload>(*store);
+  store->cold_tier_ = HF_TRY(store->log_->OpenTier());
+  if (store->cold_tier_ != nullptr)
+    store->services_.tier_figures.push_back(store->cold_tier_.get());
   store->FollowMemoryConfig();
   store->services_.active_expire = &store->expire_cycle_->active();
   store->loading_.store(true, std::memory_order_release);
@@ -96,10 +104,13 @@ void Store::FollowConfig() {
   }));
   subscriptions_.push_back(
       config().OnChange({"maxmemory", "maxmemory-policy", "maxmemory-samples", "lfu-log-factor",
-                         "lfu-decay-time", "maxmemory-eviction-tenacity"},
-                        [this](const config::Config&) {
+                         "lfu-decay-time", "maxmemory-eviction-tenacity", "eviction-action"},
+                        [this](const config::Config& now) -> Status {
+                          if (cold_tier_ == nullptr && WantsSpill(now))
+                            return MakeError(ErrorCode::kUnsupported,
+                                             "the store was started without a tier to spill to");
                           FollowMemoryConfig();
-                          return Status{};
+                          return {};
                         }));
 }
 
@@ -110,7 +121,9 @@ Status Store::Close() {
   if (offload_ != nullptr) offload_->Stop();
   expire_cycle_.reset();
   if (eviction_cycle_ != nullptr) eviction_cycle_->Stop();
-  return log_ != nullptr ? log_->Close() : Status{};
+  Status closed = log_ != nullptr ? log_->Close() : Status{};
+  if (cold_tier_ != nullptr) cold_tier_->Stop();
+  return closed;
 }
 
 // By the opening thread, then inside CONFIG SET, which takes turns.
@@ -121,7 +134,8 @@ void Store::FollowMemoryConfig() {
                                      : host_->MemoryAtHand() / 100 * static_cast<uint64_t>(-wanted);
   budget.SetLimit(limit);
   ReserveForLog();
-  const EvictionRules rules = RulesOf(config(), budget.limited());
+  EvictionRules rules = RulesOf(config(), budget.limited());
+  rules.spills &= cold_tier_ != nullptr;
   const bool restate = rules.use != eviction_rules_.Get().use;
   eviction_rules_.Set(rules);
   if (restate) eviction_cycle_->Restate();
@@ -208,6 +222,7 @@ void Store::SampleFigures() {
   statistics_.NoteOverLimit(keyspace().budget().AboveLimit(0), now_ns);
   if (now_ns - memory_sampled_ns_ < kMemoryIntervalNs) return;
   memory_sampled_ns_ = now_ns;
+  if (cold_tier_ != nullptr) cold_tier_->Housekeep();
   keyspace::LockedShards locks(keyspace());
   commands::UsedBytes(services_, locks);
 }

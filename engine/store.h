@@ -33,6 +33,7 @@ namespace keyspace {
 class EvictionAction;
 }
 
+class ColdTier;
 class EvictionCycle;
 class ExpireCycle;
 class Offload;
@@ -90,6 +91,7 @@ class Store {
     active_log_.store(writer, std::memory_order_release);
   }
   const SharedEvictionRules& eviction_rules() const { return eviction_rules_; }
+  ColdTier* cold_tier() { return cold_tier_.get(); }  // null: the store has none
   EvictionCycle& eviction_cycle() { return *eviction_cycle_; }
   Offload& offload() { return *offload_; }
   keyspace::EvictionAction& eviction_action(bool spills) {
@@ -126,6 +128,7 @@ class Store {
   void Report(LogLevel level, std::string_view line) {
     if (parts_.logger != nullptr) parts_.logger->Write(level, line);
   }
+  Logger* logger() { return parts_.logger; }  // may be null
   void NoteDuration(const commands::Session& session, const commands::CommandEntry& entry,
                     std::span<const std::string_view> args, UnixMs now_ms, uint64_t nanoseconds);
 
@@ -142,6 +145,7 @@ class Store {
   commands::Statistics statistics_;
   commands::Clients clients_;
   std::unique_ptr<keyspace::Keyspace> keyspace_;
+  std::unique_ptr<ColdTier> cold_tier_;
   std::unique_ptr<StoreLog> log_;
   std::atomic<aof::LogWriter*> log_writer_{nullptr};
   std::atomic<aof::LogWriter*> active_log_{nullptr};

@@ -2,11 +2,13 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
 #include "aof/log_recovery.h"
 #include "aof/log_writer.h"
+#include "engine/cold_tier.h"
 #include "engine/initial_data.h"
 #include "engine/log_catalog.h"
 #include "engine/log_rewrite.h"
@@ -98,11 +100,7 @@ Status StoreLog::ReadLocation() {
   const config::Config& config = store_.config();
   location_ = std::make_unique<aof::LogLocation>(HF_TRY(aof::LocateLog(
       files, config.Text("dir"), config.Text("appenddirname"), config.Text("appendfilename"))));
-  if (location_->checkpoint)
-    return MakeError(ErrorCode::kUnsupported,
-                     fmt::format("{} names the checkpoint {}, which needs a later version of this "
-                                 "program",
-                                 location_->manifest_path, location_->checkpoint->name));
+  recovery_point_ = HF_TRY(snapshot::FindRecoveryPoint(files, *location_));
   HF_TRY_STATUS(files.CreateDirectory(LogDirectory()));
   HF_TRY_STATUS(files.SyncDirectory(config.Text("dir")));
   if (!location_->has_manifest && !location_->sources.empty()) HF_TRY_STATUS(AdoptSingleFile());
@@ -120,15 +118,15 @@ void StoreLog::MakeCatalog(aof::Manifest manifest) {
 
 Result<memtable::HashSeed> StoreLog::OpenDirectory() {
   last_save_ms_ = store_.clock().NowMs();
-  const bool has_log = store_.config().Bool("appendonly");
-  if (has_log) HF_TRY_STATUS(LockDirectory());
-  if (has_log) HF_TRY_STATUS(ReadLocation());
+  const bool keeps = store_.config().Bool("appendonly") || WantsTier();
+  if (keeps) HF_TRY_STATUS(LockDirectory());
+  if (keeps) HF_TRY_STATUS(ReadLocation());
   HF_TRY_STATUS(LookForInitialData());
   // Before anybody can ask how far loading is.
   load_started_ms_ = store_.clock().NowMs();
   load_total_bytes_ = LogBytes();
-  seed_ = has_log ? snapshot::SeedOf(*location_->manifest.hash_key)
-                  : memtable::HashSeed{store_.random().NextRandom(), store_.random().NextRandom()};
+  seed_ = keeps ? snapshot::SeedOf(*location_->manifest.hash_key)
+                : memtable::HashSeed{store_.random().NextRandom(), store_.random().NextRandom()};
   return seed_;
 }
 
@@ -136,6 +134,7 @@ Status StoreLog::Recover() {
   aof::LogEnd end;
   if (initial_ != nullptr) HF_TRY_STATUS(Import(end));
   if (catalog_ == nullptr) return {};
+  end.next_frame = FirstFrame();
   if (!location_->sources.empty()) HF_TRY_STATUS(ReplayAndCut(end));
   HF_TRY_STATUS(aof::RemoveTemporaryFiles(store_.file_system(), LogDirectory(),
                                           store_.config().Text("appendfilename")));
@@ -150,9 +149,9 @@ Status StoreLog::Recover() {
                     "but not part of the data set",
                     aof::JoinPath(LogDirectory(), name)));
   }
-  HF_TRY_STATUS(OpenWriter(end));
-  store_.set_active_log(writer_.get());
-  {
+  if (store_.config().Bool("appendonly")) {
+    HF_TRY_STATUS(OpenWriter(end));
+    store_.set_active_log(writer_.get());
     const std::lock_guard lock(mutex_);  // figures are asked for while the store loads
     log_wanted_ = true;
   }
@@ -194,7 +193,8 @@ Status StoreLog::JudgeVerdict(const aof::LogReader& reader, std::string_view tor
 Status StoreLog::ReplayAndCut(aof::LogEnd& end) {
   FileSystem& files = store_.file_system();
   aof::LogReader reader(files, location_->sources,
-                        {.open_preamble = snapshot::RdbPreambles({.counts = &rdb_counts_})});
+                        {.first_frame = FirstFrame(),
+                         .open_preamble = snapshot::RdbPreambles({.counts = &rdb_counts_})});
   HF_TRY_STATUS(
       ReplayLog(store_, reader, {.workers = store_.replay_workers(), .progress = &progress_}));
   HF_TRY_STATUS(JudgeVerdict(reader, "; cut there"));
@@ -237,20 +237,21 @@ Status StoreLog::OpenWriter(const aof::LogEnd& end) {
 }
 
 Status StoreLog::Close() {
-  if (writer_ == nullptr) return {};
+  if (!maintenance_.joinable()) return {};
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
-    // One that turns the log on is let to its end: without a base the log is worth nothing.
-    if (rewrite_ != nullptr && !OwesBase()) {
+    // One that turns the log on is let to its end: without a base the log is worth nothing. And a
+    // snapshot would have to be made again.
+    if (rewrite_ != nullptr && !OwesBase() && store_.cold_tier() == nullptr) {
       rewrite_->Cancel();
       writer_->AbandonRotations();
     }
   }
   wake_.notify_all();
-  if (maintenance_.joinable()) maintenance_.join();
+  maintenance_.join();
   const bool incomplete = OwesBase();
-  Status closed = writer_->Close();
+  Status closed = writer_ != nullptr ? writer_->Close() : Status{};
   store_.set_active_log(nullptr);
   store_.set_log_writer(nullptr);
   writer_.reset();

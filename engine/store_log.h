@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -16,6 +17,7 @@
 #include "holdfast/file_system.h"
 #include "holdfast/result.h"
 #include "memtable/key.h"
+#include "snapshot/checkpoint.h"
 #include "snapshot/rdb_preamble.h"
 
 namespace holdfast {
@@ -29,10 +31,11 @@ struct LogLocation;
 struct Manifest;
 }  // namespace aof
 
+class BackgroundRewrite;
 class BaseWriter;
+class ColdTier;
 struct InitialData;
 class LogCatalog;
-class LogRewrite;
 class Store;
 enum class RewriteOutcome;
 
@@ -44,12 +47,17 @@ class StoreLog final : public commands::Persistence {
   // Opening, in this order, by one thread, before anything else runs. OpenDirectory locks the data
   // directory and returns the data set's hash seed (a fresh one without a directory).
   Result<memtable::HashSeed> OpenDirectory();
+  // Once there is a keyspace: the tier of a store that has one, as of the newest checkpoint; null:
+  // it has none.
+  Result<std::unique_ptr<ColdTier>> OpenTier();
   Status Recover();
   // Any thread: a Recover under way returns kUnavailable, if it still reads.
   void CancelRecovery() { progress_.cancelled.store(true, std::memory_order_relaxed); }
   // Nobody appends any more. Ends the rewrite, writes and syncs everything.
   Status Close();
 
+  // What is read is to become a base, for which all of it must be in memory.
+  bool Importing() const { return importing_.load(std::memory_order_relaxed); }
   // True if the rewrite under way cannot keep up: writers wait before their locks.
   bool Congested() const { return congested_.load(std::memory_order_relaxed); }
   // Called, by whichever thread asks, when SHUTDOWN wants the process to end. Set before serving.
@@ -60,9 +68,11 @@ class StoreLog final : public commands::Persistence {
   commands::LoadFigures Load() const override;
   UnixMs LastSaveMs() const override { return last_save_ms_.load(std::memory_order_relaxed); }
   Result<std::string> StartRewrite() override;
+  Result<std::string> StartSave(bool schedule) override;
   Status SetLogEnabled(bool enabled) override;
   void LogPolicyChanged() override;
   Status Reload() override;
+  Status SpillAll() override;
   bool RequestShutdown(const commands::ShutdownRequest& request) override;
   bool AbortShutdown() override { return false; }
 
@@ -74,6 +84,8 @@ class StoreLog final : public commands::Persistence {
   Status AdoptSingleFile();
   uint64_t LogBytes() const;
   Status ReplayAndCut(aof::LogEnd& end);
+  uint64_t FirstFrame() const;
+  Status RestoreCounts(const snapshot::CheckpointMetadata& metadata);
   Status JudgeVerdict(const aof::LogReader& reader, std::string_view torn_end);
   Status LookForInitialData();
   Status LoadInitialData();
@@ -91,7 +103,13 @@ class StoreLog final : public commands::Persistence {
   bool RewriteDue() const;
   bool OwesBase() const;
   void RewriteOnce();
-  Result<RewriteOutcome> RunRewrite(LogRewrite& rewrite, bool turns_on);
+  Result<RewriteOutcome> RunRewrite(BackgroundRewrite& rewrite, bool turns_on);
+  std::unique_ptr<BackgroundRewrite> MakeRewrite(bool turns_on);
+  bool OwesSnapshot() const;
+  bool SaveDue() const;
+  bool WantsTier() const;
+  bool TurnsOn() const;
+  std::string_view RewriteName() const;
   Result<int64_t> SequenceApart() const;
   void NoteRewrite(const Result<RewriteOutcome>& ended);
   bool GrownEnough() const;
@@ -105,7 +123,8 @@ class StoreLog final : public commands::Persistence {
   std::unique_ptr<FileLock> directory_lock_;
   std::unique_ptr<aof::LogLocation> location_;
   std::unique_ptr<LogCatalog> catalog_;
-  std::unique_ptr<InitialData> initial_;  // null: the log is the data
+  std::unique_ptr<InitialData> initial_;                   // null: the log is the data
+  std::optional<snapshot::RecoveryPoint> recovery_point_;  // null: there is no checkpoint
   std::unique_ptr<aof::LogWriter> writer_;
   ShutdownHandler shutdown_;
   std::atomic<UnixMs> last_save_ms_{0};
@@ -114,15 +133,18 @@ class StoreLog final : public commands::Persistence {
   snapshot::RdbCounts rdb_counts_;
   std::atomic<UnixMs> load_started_ms_{0};
   std::atomic<uint64_t> load_total_bytes_{0};
+  std::atomic<bool> importing_{false};
 
   std::thread maintenance_;
   mutable std::mutex mutex_;  // guards the block below
   std::condition_variable wake_;
   bool stop_ = false;
-  bool tried_at_stop_ = false;  // to complete the log
+  bool tried_at_stop_ = false;  // to complete the log, or to leave nothing to replay
   bool log_wanted_ = false;     // what appendonly says; the log follows
   bool rewrite_wanted_ = false;
-  LogRewrite* rewrite_ = nullptr;  // while one runs
+  bool save_wanted_ = false;
+  uint64_t changes_at_save_ = 0;
+  BackgroundRewrite* rewrite_ = nullptr;  // while one runs
   UnixMs rewrite_started_ms_ = 0;
   int64_t last_rewrite_seconds_ = -1;
   uint64_t failed_rewrites_ = 0;  // since the last that succeeded

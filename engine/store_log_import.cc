@@ -16,7 +16,8 @@ namespace holdfast {
 Status StoreLog::LookForInitialData() {
   // The current directory is nothing to such a store.
   if (store_.in_memory() && store_.config().Text("import").empty()) return {};
-  const bool has_log = location_ != nullptr && !location_->sources.empty();
+  const bool has_log =
+      location_ != nullptr && (location_->checkpoint || !location_->sources.empty());
   auto found = HF_TRY(FindInitialData(store_.file_system(), store_.config(), has_log));
   if (found) initial_ = std::make_unique<InitialData>(*std::move(found));
   const std::string dump =
@@ -55,8 +56,10 @@ uint64_t StoreLog::KeyCount() {
 }
 
 Status StoreLog::Import(aof::LogEnd& end) {
+  importing_ = true;
   HF_TRY_STATUS(LoadInitialData());
   if (catalog_ != nullptr) HF_TRY_STATUS(KeepInitialData(end));
+  importing_ = false;
   initial_.reset();
   return {};
 }

@@ -45,13 +45,16 @@ bool StoreLog::RewriteDue() const {
 StoreLog::Task StoreLog::NextTask(std::unique_lock<std::mutex>& lock) {
   const auto urgent = [this] {
     const bool switched = log_wanted_ != (store_.active_log() != nullptr);
-    return stop_ || rewrite_wanted_ || (switched && failed_rewrites_ == 0);
+    return stop_ || rewrite_wanted_ || save_wanted_ || (switched && failed_rewrites_ == 0);
   };
   wake_.wait_for(lock, kLookPause, urgent);
-  if (stop_)
-    return OwesBase() && !std::exchange(tried_at_stop_, true) ? Task::kRewrite : Task::kStop;
-  if (log_wanted_) return RewriteDue() ? Task::kRewrite : Task::kNone;
-  return store_.active_log() != nullptr ? Task::kTurnOff : Task::kNone;
+  if (stop_) {
+    const bool owes = OwesBase() || OwesSnapshot();
+    return owes && !std::exchange(tried_at_stop_, true) ? Task::kRewrite : Task::kStop;
+  }
+  if (!log_wanted_ && store_.active_log() != nullptr) return Task::kTurnOff;
+  if (log_wanted_ && RewriteDue()) return Task::kRewrite;
+  return SaveDue() ? Task::kRewrite : Task::kNone;
 }
 
 void StoreLog::StartMaintenance() {
@@ -79,26 +82,23 @@ void StoreLog::RunMaintenance() {
 }
 
 void StoreLog::RewriteOnce() {
-  const bool turns_on = store_.active_log() == nullptr;
-  LogRewrite rewrite({.store = &store_,
-                      .writer = writer_.get(),
-                      .catalog = catalog_.get(),
-                      .directory = LogDirectory(),
-                      .append_filename = store_.config().Text("appendfilename"),
-                      .turns_log_on = turns_on},
-                     congested_);
+  const bool turns_on = TurnsOn();
+  const uint64_t changes = store_.statistics().Sum().changes;
+  const std::unique_ptr<BackgroundRewrite> rewrite = MakeRewrite(turns_on);
   {
     const std::lock_guard lock(mutex_);
     rewrite_wanted_ = false;
-    rewrite_ = &rewrite;
+    save_wanted_ = false;
+    rewrite_ = rewrite.get();
     rewrite_started_ms_ = store_.clock().NowMs();
   }
-  store_.Report(LogLevel::kNotice, "Background append only file rewriting started");
-  const Result<RewriteOutcome> ended = RunRewrite(rewrite, turns_on);
+  store_.Report(LogLevel::kNotice, fmt::format("{} started", RewriteName()));
+  const Result<RewriteOutcome> ended = RunRewrite(*rewrite, turns_on);
   congested_.store(false, std::memory_order_relaxed);
   const std::lock_guard lock(mutex_);
   rewrite_ = nullptr;
   NoteRewrite(ended);
+  if (ended && *ended == RewriteOutcome::kDone) changes_at_save_ = changes;
 }
 
 // Under the mutex.
@@ -110,7 +110,8 @@ void StoreLog::NoteRewrite(const Result<RewriteOutcome>& ended) {
     const int64_t first_ns = OwesBase() ? kOwedRetryPauseNs : kFirstRetryPauseNs;
     retry_pause_ns_ = std::clamp(2 * retry_pause_ns_, first_ns, 60 * first_ns);
     retry_at_ns_ = store_.clock().MonotonicNs() + retry_pause_ns_;
-    store_.Report(LogLevel::kWarning, fmt::format("AOF rewrite failed: {}", ended.error().message));
+    store_.Report(LogLevel::kWarning,
+                  fmt::format("{} failed: {}", RewriteName(), ended.error().message));
     return;
   }
   switch (*ended) {
@@ -118,14 +119,15 @@ void StoreLog::NoteRewrite(const Result<RewriteOutcome>& ended) {
       failed_rewrites_ = 0;
       retry_pause_ns_ = 0;
       last_save_ms_ = store_.clock().NowMs();
-      store_.Report(LogLevel::kNotice, "Background AOF rewrite finished successfully");
+      store_.Report(LogLevel::kNotice, fmt::format("{} finished successfully", RewriteName()));
       return;
     case RewriteOutcome::kFlushed:
-      rewrite_wanted_ = true;
-      store_.Report(LogLevel::kNotice, "AOF rewrite starts again: the data set was flushed");
+      (log_wanted_ ? rewrite_wanted_ : save_wanted_) = true;
+      store_.Report(LogLevel::kNotice,
+                    fmt::format("{} starts again: the data set was flushed", RewriteName()));
       return;
     case RewriteOutcome::kCancelled:
-      store_.Report(LogLevel::kNotice, "AOF rewrite cancelled");
+      store_.Report(LogLevel::kNotice, fmt::format("{} cancelled", RewriteName()));
       return;
   }
 }
@@ -144,19 +146,22 @@ Result<std::string> StoreLog::StartRewrite() {
 
 commands::LogFigures StoreLog::Log() const {
   commands::LogFigures figures;
-  figures.changes_since_save = store_.statistics().Sum().changes;
-  const aof::LogWriter* writer = store_.log_writer();
-  if (writer == nullptr) return figures;
-  const aof::LogStats stats = writer->Stats();
-  figures.last_write_ok = stats.last_write_ok;
-  figures.current_bytes = stats.current_bytes;
-  figures.base_bytes = stats.base_bytes;
-  figures.pending_bytes = stats.pending_bytes;
-  figures.unsynced_bytes = stats.retained_bytes;
-  figures.delayed_syncs = stats.delayed_syncs;
-  figures.syncs = stats.syncs;
+  if (const aof::LogWriter* writer = store_.log_writer()) {
+    const aof::LogStats stats = writer->Stats();
+    figures.last_write_ok = stats.last_write_ok;
+    figures.current_bytes = stats.current_bytes;
+    figures.base_bytes = stats.base_bytes;
+    figures.pending_bytes = stats.pending_bytes;
+    figures.unsynced_bytes = stats.retained_bytes;
+    figures.delayed_syncs = stats.delayed_syncs;
+    figures.syncs = stats.syncs;
+  }
+  figures.snapshots = store_.cold_tier() != nullptr;
+  const uint64_t changes = store_.statistics().Sum().changes;
   const std::lock_guard lock(mutex_);
+  figures.changes_since_save = changes - std::min(changes, changes_at_save_);
   figures.enabled = log_wanted_;
+  figures.save_scheduled = save_wanted_;
   figures.rewrite_in_progress = rewrite_ != nullptr;
   figures.rewrite_scheduled = rewrite_ == nullptr && (rewrite_wanted_ || OwesBase());
   figures.last_rewrite_seconds = last_rewrite_seconds_;
@@ -186,6 +191,9 @@ Status StoreLog::Reload() {
   if (store_.loading()) return MakeError(ErrorCode::kUnavailable, commands::kLoadingText);
   if (store_.active_log() == nullptr || catalog_->withheld())
     return MakeError(ErrorCode::kUnavailable, "ERR there is no log to load from");
+  if (store_.cold_tier() != nullptr)
+    return MakeError(ErrorCode::kUnsupported,
+                     "ERR the log alone is not the data set: it follows a checkpoint");
   FileSystem& files = store_.file_system();
   keyspace::LockedShards gate(store_.keyspace());
   gate.LockGate();

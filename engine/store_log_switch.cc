@@ -55,12 +55,12 @@ Status StoreLog::SetLogEnabled(bool enabled) {
 Status StoreLog::OpenLateLog() {
   if (store_.in_memory())
     return MakeError(ErrorCode::kUnsupported, "the store was opened without a data directory");
-  HF_TRY_STATUS(LockDirectory());
+  if (directory_lock_ == nullptr) HF_TRY_STATUS(LockDirectory());
   if (Status created = CreateLateLog(); !created) {
-    directory_lock_.reset();
+    if (store_.cold_tier() == nullptr) directory_lock_.reset();
     return created;
   }
-  StartMaintenance();
+  if (!maintenance_.joinable()) StartMaintenance();
   return {};
 }
 
@@ -90,7 +90,10 @@ bool StoreLog::OwesBase() const {
   return log_wanted_ && (store_.active_log() == nullptr || catalog_->withheld());
 }
 
-Result<RewriteOutcome> StoreLog::RunRewrite(LogRewrite& rewrite, bool turns_on) {
+// The log is to be on and is not: what is made next is what it follows.
+bool StoreLog::TurnsOn() const { return log_wanted_ && store_.active_log() == nullptr; }
+
+Result<RewriteOutcome> StoreLog::RunRewrite(BackgroundRewrite& rewrite, bool turns_on) {
   if (!turns_on) return rewrite.Run();
   HF_TRY_STATUS(writer_->Wake([this]() -> Status {
     catalog_->Withhold(HF_TRY(SequenceApart()));

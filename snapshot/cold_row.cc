@@ -26,7 +26,8 @@ enum RowFlag : uint8_t {
   kHasExpiry = 1,
   kHasValueId = 2,
   kRawString = 4,
-  kAllRowFlags = 7,
+  kInteger = 8,
+  kAllRowFlags = 15,
 };
 
 constexpr size_t kFixedBytes = 4;  // version, type, flags, rank
@@ -100,6 +101,7 @@ void AppendColdRow(std::string& out, const ColdHeader& header, std::string_view 
   if (expires) flags |= kHasExpiry;
   if (header.value_id != 0) flags |= kHasValueId;
   if (header.raw_string) flags |= kRawString;
+  if (header.integer) flags |= kInteger;
   out.push_back(static_cast<char>(kColdRowVersion));
   out.push_back(static_cast<char>(StoredType(header.type)));
   out.push_back(static_cast<char>(flags));
@@ -123,6 +125,7 @@ Result<ColdRow> DecodeColdRow(std::string_view bytes) {
   const auto flags = static_cast<uint8_t>(bytes[2]);
   if ((flags & ~kAllRowFlags) != 0) return Broken("unknown flags");
   header.raw_string = (flags & kRawString) != 0;
+  header.integer = (flags & kInteger) != 0;
   header.rank = static_cast<uint8_t>(bytes[3]);
   ByteParser parser(bytes.substr(kFixedBytes));
   uint64_t expiry_ms = 0;

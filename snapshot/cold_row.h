@@ -26,6 +26,7 @@ inline constexpr size_t kMostRowHeaderBytes = 4 + 2 * 8 + 2 * 10;
 struct ColdHeader {
   memtable::ValueType type = memtable::ValueType::kString;
   bool raw_string = false;  // memtable::kRawString
+  bool integer = false;     // a string that is held as an integer: other such texts are not
   uint8_t rank = 0;         // how hot it was when it was written: 0 cold, 255 hot
   UnixMs expiry_ms = memtable::kNoExpiry;
   uint64_t size = 0;           // of a string its length, of a collection the number of its elements

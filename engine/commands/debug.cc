@@ -107,6 +107,15 @@ void DebugReload(CommandContext& ctx) {
   Reload(ctx);
 }
 
+// For tests: what comes next finds every key cold.
+void DebugSpill(CommandContext& ctx) {
+  if (ctx.in_transaction)
+    return ctx.reply.Error("ERR DEBUG SPILL is not possible inside a transaction");
+  const Status spilled = ctx.services.persistence->SpillAll();
+  if (!spilled) return ctx.reply.Error(spilled.error().message);
+  ctx.reply.Ok();
+}
+
 void DebugHelp(CommandContext& ctx) {
   static constexpr std::string_view kLines[] = {
       "DIGEST",
@@ -123,6 +132,8 @@ void DebugHelp(CommandContext& ctx) {
       "    Whether expired keys are deleted in the background.",
       "SLEEP <seconds>",
       "    Hold up the connection's thread.",
+      "SPILL",
+      "    Move every key from memory to the cold tier.",
   };
   ReplyHelp(ctx, kLines);
 }
@@ -144,6 +155,7 @@ constexpr Subcommand kSubcommands[] = {
     {"reload", 2, kAny, DebugReload},
     {"set-active-expire", 3, 3, DebugSetActiveExpire},
     {"sleep", 3, 3, DebugSleep},
+    {"spill", 2, 2, DebugSpill},
 };
 
 }  // namespace

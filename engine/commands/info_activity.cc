@@ -27,16 +27,22 @@ constexpr InfoField kPersistence[] = {
     {"current_save_keys_processed", nullptr, "0"},
     {"current_save_keys_total", nullptr, "0"},
     {"rdb_changes_since_last_save", [](View v) { return Number(v.log.changes_since_save); }},
-    {"rdb_bgsave_in_progress", nullptr, "0"},
+    {"rdb_bgsave_in_progress",
+     [](View v) {
+       return Flag(v.log.snapshots && (v.log.rewrite_in_progress || v.log.save_scheduled));
+     }},
     {"rdb_last_save_time",
      [](View v) {
        const Persistence* persistence = v.services->persistence;
        return std::to_string(persistence == nullptr ? 0 : persistence->LastSaveMs() / 1000);
      }},
-    {"rdb_last_bgsave_status", nullptr, "ok"},
-    {"rdb_last_bgsave_time_sec", nullptr, "-1"},
-    {"rdb_current_bgsave_time_sec", nullptr, "-1"},
-    {"rdb_saves", nullptr, "0"},
+    {"rdb_last_bgsave_status",
+     [](View v) { return OkOrError(!v.log.snapshots || v.log.failed_rewrites == 0); }},
+    {"rdb_last_bgsave_time_sec",
+     [](View v) { return std::to_string(v.log.snapshots ? v.log.last_rewrite_seconds : -1); }},
+    {"rdb_current_bgsave_time_sec",
+     [](View v) { return std::to_string(v.log.snapshots ? v.log.current_rewrite_seconds : -1); }},
+    {"rdb_saves", [](View v) { return Number(v.log.snapshots ? v.log.rewrites : 0); }},
     {"rdb_last_cow_size", nullptr, "0"},
     {"rdb_last_load_keys_expired", [](View v) { return Number(v.load.rdb_keys_expired); }},
     {"rdb_last_load_keys_loaded", [](View v) { return Number(v.load.rdb_keys); }},

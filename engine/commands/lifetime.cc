@@ -1,4 +1,4 @@
-// The life of the store: BGREWRITEAOF, LASTSAVE, SHUTDOWN, and TIME.
+// The life of the store: BGREWRITEAOF, BGSAVE, LASTSAVE, SHUTDOWN, and TIME.
 #include "engine/commands/arguments.h"
 #include "engine/commands/persistence.h"
 #include "engine/commands/server_handlers.h"
@@ -40,6 +40,14 @@ bool ParseShutdown(CommandContext& ctx, ShutdownOptions& options) {
 
 void BgRewriteAof(CommandContext& ctx) {
   const auto started = ctx.services.persistence->StartRewrite();
+  if (!started) return ctx.reply.Error(started.error().message);
+  ctx.reply.SimpleString(*started);
+}
+
+void BgSave(CommandContext& ctx) {
+  const bool schedule = ctx.args.size() == 2 && IsToken(ctx.args[1], "schedule");
+  if (ctx.args.size() > 1 && !schedule) return ctx.reply.Error(errors::kSyntax);
+  const auto started = ctx.services.persistence->StartSave(schedule);
   if (!started) return ctx.reply.Error(started.error().message);
   ctx.reply.SimpleString(*started);
 }

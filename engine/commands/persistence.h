@@ -27,6 +27,8 @@ struct LogFigures {
   uint64_t syncs = 0;
   uint64_t rewrites = 0;
   uint64_t changes_since_save = 0;
+  bool save_scheduled = false;
+  bool snapshots = false;  // rewrites are snapshots: the figures of both are the same
 };
 
 // What a command is told that cannot run before the log is read.
@@ -57,6 +59,8 @@ class Persistence {
   virtual UnixMs LastSaveMs() const = 0;
   // BGREWRITEAOF: what to answer ("Background append only file rewriting started"), or the error.
   virtual Result<std::string> StartRewrite() = 0;
+  // BGSAVE: the same.
+  virtual Result<std::string> StartSave(bool schedule) = 0;
   // CONFIG SET appendonly, at run time.
   virtual Status SetLogEnabled(bool enabled) = 0;
   // CONFIG SET appendfsync.
@@ -64,6 +68,8 @@ class Persistence {
   // DEBUG RELOAD and LOADAOF: empties the keyspace and reads everything back from the log. Takes
   // the gate itself: the caller holds no locks.
   virtual Status Reload() = 0;
+  // DEBUG SPILL: moves every key to the tier, whatever memory there is. The caller holds no locks.
+  virtual Status SpillAll() = 0;
   // Asks whoever runs the store to stop. False if no one listens (embedded).
   virtual bool RequestShutdown(const ShutdownRequest& request) = 0;
   virtual bool AbortShutdown() = 0;

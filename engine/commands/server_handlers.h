@@ -40,6 +40,7 @@ void SlowlogHelp(CommandContext& ctx);
 void SlowlogLen(CommandContext& ctx);
 void SlowlogReset(CommandContext& ctx);
 void BgRewriteAof(CommandContext& ctx);
+void BgSave(CommandContext& ctx);
 void CommandAll(CommandContext& ctx);
 void DbSize(CommandContext& ctx);
 void Debug(CommandContext& ctx);

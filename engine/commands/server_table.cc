@@ -326,6 +326,14 @@ constexpr CommandSpec kMemorySubcommands[] = {
      .keys = kMemoryUsageKeys,
      .arguments = kMemoryUsageArguments}};
 
+constexpr ArgumentSpec kBgSaveArguments[] = {{.name = "schedule",
+                                              .type = ArgumentType::kPureToken,
+                                              .flags = kOptional,
+                                              .token = "SCHEDULE",
+                                              .since = "3.2.2"}};
+
+constexpr HistoryNote kBgSaveHistory[] = {{"3.2.2", "Added the `SCHEDULE` option."}};
+
 constexpr ArgumentSpec kShutdownNosaveSaveArguments[] = {
     {.name = "nosave", .type = ArgumentType::kPureToken, .token = "NOSAVE"},
     {.name = "save", .type = ArgumentType::kPureToken, .token = "SAVE"}};
@@ -411,6 +419,16 @@ constexpr CommandSpec kRows[] = {
      .summary = "Starts to rewrite the append-only log in the background.",
      .since = "1.0.0",
      .complexity = "O(1)"},
+    {.name = "bgsave",
+     .arity = -1,
+     .flags = kAdmin | kNoScript | kNoAsyncLoading,
+     .group = Group::kServer,
+     .handler = BgSave,
+     .summary = "Starts a snapshot of the data set in the background.",
+     .since = "1.0.0",
+     .complexity = "O(N) of the keys that changed since the last one, beside traffic.",
+     .arguments = kBgSaveArguments,
+     .history = kBgSaveHistory},
     {.name = "command",
      .arity = -1,
      .flags = kLoading | kStale,

@@ -227,7 +227,7 @@ inline constexpr ConfigRow kRows[] = {
     Memory("aof-ring-size", "", 0, 0, kImmutable,
            "bytes of log records held in memory; 0: the smaller of 64mb and maxmemory / 16"),
     // Snapshots
-    List("save", "", "3600 1 300 100 60 10000", kInert, ConfigRule::kSave,
+    List("save", "", "3600 1 300 100 60 10000", 0, ConfigRule::kSave,
          "snapshot after this many seconds and changes"),
     Text("dbfilename", "", "dump.rdb", kProtected, "RDB file in dir, read if there is no log",
          ConfigRule::kFileName),
@@ -242,7 +242,7 @@ inline constexpr ConfigRow kRows[] = {
     Int("key-load-delay", "", INT_MIN, INT_MAX, 0, kHidden | kInert,
         "Redis tests: microseconds of delay per loaded key"),
     Bool("stop-writes-on-bgsave-error", "", true, kInert, "refuse writes after a failed snapshot"),
-    Int("snapshots-kept", "", 1, 10000, 1, kInert, "checkpoints that are kept for restore"),
+    Int("snapshot-keep", "", 1, 10000, 1, 0, "checkpoints that are kept for restore"),
     // Memory and the cold tier
     Scalar("maxmemory", ConfigKind::kMemoryOrPercent, ConfigRule::kOfMachine, -100, LLONG_MAX, 0,
            {}, 0, "memory budget; a percentage is of the machine's memory; 0: none"),
@@ -254,11 +254,12 @@ inline constexpr ConfigRow kRows[] = {
         "how long eviction may hold up a command: 50 us times it up to 10, 100: as long as it "
         "takes"),
     Enum("eviction-action", "", kEvictionActionNames, V(EvictionAction::kDrop), 0,
-         "what eviction does with a key: drop deletes it"),
+         "what eviction does with a key: drop deletes it, spill moves it to the cold tier; a "
+         "store that is to spill starts with it"),
     Memory("max-disk", "", 0, 0, kInert, "budget of the cold tier; 0: none"),
     Enum("max-disk-action", "", kMaxDiskActionNames, V(MaxDiskAction::kRefuse), kInert,
          "over max-disk: refuse writes, or drop the coldest keys"),
-    Int("cold-read-threads", "", 0, 256, 0, kImmutable | kInert,
+    Int("cold-read-threads", "", 0, 256, 0, kImmutable,
         "threads that read the cold tier; 0: chosen at start"),
     Int("lfu-log-factor", "", 0, INT_MAX, 10, 0, "how slowly the LFU counter grows"),
     Int("lfu-decay-time", "", 0, INT_MAX, 1, 0,

@@ -52,9 +52,10 @@ inline constexpr EnumName kMaxmemoryPolicyNames[] = {
     {"noeviction", static_cast<int64_t>(MaxmemoryPolicy::kNoEviction)},
 };
 
-enum class EvictionAction : int64_t { kDrop };
+enum class EvictionAction : int64_t { kDrop, kSpill };
 inline constexpr EnumName kEvictionActionNames[] = {
     {"drop", static_cast<int64_t>(EvictionAction::kDrop)},
+    {"spill", static_cast<int64_t>(EvictionAction::kSpill)},
 };
 
 enum class MaxDiskAction : int64_t { kRefuse, kDropColdest };

@@ -39,6 +39,7 @@ struct ColdAddress {
 struct ColdFacts {
   memtable::ValueType type = memtable::ValueType::kString;
   bool raw_string = false;
+  bool integer = false;  // a string that is held as an integer: other such texts are not
   uint8_t rank = 0;  // how hot it was: 0 cold, 255 hot
   UnixMs expiry_ms = memtable::kNoExpiry;
   uint64_t size = 0;  // of a string its length
@@ -49,7 +50,7 @@ struct ColdItem {
   uint16_t shard = 0;
   ColdAddress key;
   // The entry's ticket: comes back with Keyspace::Landed, which by it knows whether the entry is
-  // still what was written.
+  // still what was written. 0: it will not be.
   uint16_t ticket = 0;
   bool erase = false;
   bool evict = false;          // the entry leaves memory when this has landed
@@ -90,9 +91,9 @@ class ColdStore {
   // ---- under the key's shard's lock: never waits
   // False: nothing can be queued now (too much is on its way, or the tier's disk fails).
   virtual bool HasRoom(const ColdItem& item) const = 0;
-  // HasRoom said so. The writes of a key land in the order in which they were queued; each is
-  // then reported to Keyspace::Landed, with no lock held. Image or erase, the bytes are copied
-  // here.
+  // HasRoom said so, or it is an image of a snapshot's cut, which cannot wait. The writes of a key
+  // land in the order in which they were queued; each is then reported to Keyspace::Landed, with no
+  // lock held. Image or erase, the bytes are copied here.
   virtual void Queue(ColdItem item) = 0;
 
   // ---- no lock held; List and ReadEach inside EXEC: the gate, so they must not wait for it

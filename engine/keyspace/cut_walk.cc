@@ -45,7 +45,7 @@ bool CutWalk::Step() {
   const memtable::Table* table = shard.table(database_);
   if (table != nullptr) {
     next_ = table->Scan(next_, kEntriesPerStep, [&](memtable::Entry& entry) {
-      if (Unsaved(shard, entry)) Save(shard, database_, entry);
+      if (Unsaved(shard, entry)) Save(shard, database_, entry, false);
     });
   }
   if (table == nullptr || next_ == memtable::kOrderEnd) {
@@ -60,9 +60,13 @@ bool CutWalk::Step() {
   return true;
 }
 
-void CutWalk::Save(Shard& shard, int database, memtable::Entry& entry) {
+void CutWalk::Save(Shard& shard, int database, memtable::Entry& entry, bool changes) {
   HF_DCHECK(Unsaved(shard, entry));
-  sink_.Image(database_at_cut_[static_cast<size_t>(database)], entry);
+  sink_.Image({.shard = shard,
+               .database = database,
+               .database_at_cut = database_at_cut_[static_cast<size_t>(database)],
+               .entry = entry,
+               .changes = changes});
   entry.Mark(memtable::kEpoch, shard.epoch);
 }
 

@@ -21,12 +21,21 @@
 
 namespace holdfast::keyspace {
 
+// An entry as of the cut.
+struct CutImage {
+  Shard& shard;
+  int database = 0;         // now
+  int database_at_cut = 0;  // SWAPDB may have been there since
+  memtable::Entry& entry;   // perhaps a tombstone
+  bool changes = false;     // it is about to be changed or removed: this is the last chance
+};
+
 // Takes images. Called under the shard's lock: must only copy or take references. Several threads
 // may call it at a time for different shards.
 class CutSink {
  public:
   virtual ~CutSink() = default;
-  virtual void Image(int database, const memtable::Entry& entry) = 0;
+  virtual void Image(const CutImage& image) = 0;
 };
 
 class CutWalk {
@@ -45,7 +54,7 @@ class CutWalk {
   // Called before an entry is changed or removed; the shard's lock is held.
   static void BeforeChange(Shard& shard, int database, memtable::Entry& entry) {
     if (shard.walk != nullptr && Unsaved(shard, entry)) [[unlikely]]
-      shard.walk->Save(shard, database, entry);
+      shard.walk->Save(shard, database, entry, true);
   }
   static bool Unsaved(const Shard& shard, const memtable::Entry& entry) {
     return entry.Has(memtable::kDirty) && entry.Has(memtable::kEpoch) != shard.epoch;
@@ -57,7 +66,7 @@ class CutWalk {
   void Abort(LockedShards& gate);
 
  private:
-  void Save(Shard& shard, int database, memtable::Entry& entry);
+  void Save(Shard& shard, int database, memtable::Entry& entry, bool changes);
   void LeaveShard(Shard& shard);
   void Sweep(Shard& shard);
 

@@ -20,6 +20,7 @@
 
 namespace holdfast::keyspace {
 
+struct ColdCount;
 class LockedShards;
 
 struct KeyspaceOptions {
@@ -60,9 +61,14 @@ class Keyspace {
   // outlives the keyspace's use.
   void AttachColdStore(ColdStore& store);
   ColdStore* cold_store() { return cold_store_; }  // null: none
+  // What a checkpoint holds of a database, all of it cold: one count for each shard. Before
+  // anything runs, after AttachColdStore.
+  void RestoreCold(int database, SpaceId space, std::span<const ColdCount> counts);
+  void set_next_space(SpaceId space) { next_space_ = space; }
   // The lock of any shard is held, or the gate to change them.
   SpaceId space(int database) const { return spaces_[static_cast<size_t>(database)]; }
   int DatabaseOf(SpaceId space) const;  // -1: of none any more
+  SpaceId next_space() const { return next_space_; }
   // Queues the write of a dirty entry, or of a tombstone, that has no other on its way. It leaves
   // memory when that has landed if `evict`. False: there is no room now. Lock held.
   bool QueueWrite(const KeyHandle& key, memtable::Entry& entry, bool evict);
@@ -70,6 +76,13 @@ class Keyspace {
   void QueueBuried(Shard& shard);
   // An entry became clean, or is about to be so no more. Lock held.
   static void CountClean(const KeyHandle& key, const memtable::Entry& entry, bool clean);
+  // The same for an entry as of a snapshot's cut, which goes even if there is no room: the caller
+  // sees to that. If it `changes` now, nothing of it will be clean. Lock held.
+  void QueueImage(const KeyHandle& key, memtable::Entry& entry, bool changes);
+  // From a snapshot's cut to its checkpoint the tier gets what was there at the cut, nothing newer
+  // (R8). Held under the gate; let go by anybody.
+  void HoldNewWrites() { holds_new_writes_.store(true, std::memory_order_relaxed); }
+  void ReleaseNewWrites() { holds_new_writes_.store(false, std::memory_order_relaxed); }
   // Takes a clean entry out of memory. Lock held.
   void DropClean(const KeyHandle& key, memtable::Entry* entry);
   // The key is in memory from now on, be it as a tombstone. Lock held.
@@ -118,6 +131,8 @@ class Keyspace {
   void MarkWatchers(Shard& shard, int database, int other_database);
   bool Contains(const Shard& shard, int database, std::string_view key, bool if_cold) const;
   uint64_t ForgetCold(Shard& shard, int database);
+  ColdItem ItemOf(const KeyHandle& key, const memtable::Entry& entry,
+                  memtable::Entry::Scratch& scratch) const;
   void LandedLocked(Shard& shard, const ColdLanded& item);
   void Install(Shard& shard, Load& load, ColdValue& value, const eviction::AccessRule& rule);
 
@@ -127,6 +142,7 @@ class Keyspace {
   memtable::Reclaimer reclaimer_;
   std::unique_ptr<Shard[]> shards_;
   ColdStore* cold_store_ = nullptr;
+  std::atomic<bool> holds_new_writes_{false};
   std::vector<SpaceId> spaces_;  // by database
   SpaceId next_space_ = 0;
 };

@@ -20,6 +20,16 @@ void Keyspace::AttachColdStore(ColdStore& store) {
   }
 }
 
+void Keyspace::RestoreCold(int database, SpaceId space, std::span<const ColdCount> counts) {
+  HF_CHECK(counts.size() == shards().size());
+  spaces_[static_cast<size_t>(database)] = space;
+  for (Shard& shard : shards()) {
+    HF_CHECK(shard.keys() == 0);
+    shard.residency->cold(database) = counts[shard.index];
+    shard.cold_keys += counts[shard.index].keys;
+  }
+}
+
 int Keyspace::DatabaseOf(SpaceId space) const {
   for (int database = 0; database < options_.databases; ++database) {
     if (this->space(database) == space) return database;
@@ -27,34 +37,42 @@ int Keyspace::DatabaseOf(SpaceId space) const {
   return -1;
 }
 
+ColdItem Keyspace::ItemOf(const KeyHandle& key, const Entry& entry, Entry::Scratch& scratch) const {
+  ColdItem item{.shard = key.shard->index,
+                .key = {space(key.database), key.ref.order(), key.name()},
+                .erase = entry.Has(memtable::kTombstone)};
+  if (item.erase) return item;
+  item.facts = {.type = entry.type(),
+                .raw_string = entry.Has(memtable::kRawString),
+                .integer = entry.form() == memtable::ValueForm::kInteger,
+                .rank = 0,
+                .expiry_ms = entry.expiry_ms(),
+                .size = entry.StringLength()};
+  if (CountedBlock* block = entry.block(); block != nullptr) {
+    item.block = BlockRef::Share(block);
+  } else {
+    item.bytes = entry.StringBytes(scratch);
+  }
+  return item;
+}
+
 bool Keyspace::QueueWrite(const KeyHandle& key, Entry& entry, bool evict) {
   Shard& shard = *key.shard;
   HF_DCHECK(shard.lock.Held() && cold_store_ != nullptr);
   HF_CHECK(entry.Has(memtable::kDirty) && entry.ticket() == 0);
+  const bool of_current_epoch = entry.Has(memtable::kEpoch) == shard.epoch;
+  if (holds_new_writes_.load(std::memory_order_relaxed) && of_current_epoch) return false;
   if (shard.residency->queued() == ShardResidency::kMaxQueued) return false;
-  ColdItem item{.shard = shard.index,
-                .key = {space(key.database), key.ref.order(), key.name()},
-                .erase = entry.Has(memtable::kTombstone),
-                .evict = evict};
   Entry::Scratch scratch;
-  if (!item.erase) {
-    item.facts = {.type = entry.type(),
-                  .raw_string = entry.Has(memtable::kRawString),
-                  .rank = 0,
-                  .expiry_ms = entry.expiry_ms(),
-                  .size = entry.StringLength()};
-    if (CountedBlock* block = entry.block(); block != nullptr) {
-      item.block = BlockRef::Share(block);
-    } else {
-      item.bytes = entry.StringBytes(scratch);
-    }
-  }
+  ColdItem item = ItemOf(key, entry, scratch);
   if (!cold_store_->HasRoom(item)) return false;
+  item.evict = evict;
   if (evict || item.erase) item.leaving_bytes = static_cast<uint32_t>(entry.AllocatedBytes());
+  budget_.AddLeaving(item.leaving_bytes);
   item.ticket = shard.residency->Queued();
   entry.set_ticket(item.ticket);
   entry.Mark(memtable::kCold, true);
-  budget_.AddLeaving(item.leaving_bytes);
+  entry.Mark(memtable::kEpoch, shard.epoch);  // a snapshot need not visit it any more
   cold_store_->Queue(std::move(item));
   return true;
 }
@@ -92,6 +110,21 @@ void Keyspace::CountClean(const KeyHandle& key, const Entry& entry, bool clean) 
   count.clean_bytes -= bytes;
 }
 
+void Keyspace::QueueImage(const KeyHandle& key, Entry& entry, bool changes) {
+  Shard& shard = *key.shard;
+  HF_DCHECK(shard.lock.Held() && cold_store_ != nullptr);
+  HF_CHECK(entry.Has(memtable::kDirty));
+  if (entry.ticket() != 0) return;  // what is on its way is this very image
+  Entry::Scratch scratch;
+  ColdItem item = ItemOf(key, entry, scratch);
+  entry.Mark(memtable::kCold, true);
+  if (!changes && shard.residency->queued() < ShardResidency::kMaxQueued) {
+    item.ticket = shard.residency->Queued();
+    entry.set_ticket(item.ticket);
+  }
+  cold_store_->Queue(std::move(item));
+}
+
 void Keyspace::DropClean(const KeyHandle& key, Entry* entry) {
   Shard& shard = *key.shard;
   HF_CHECK(shard.lock.Held() && shard.residency != nullptr);
@@ -121,7 +154,7 @@ void Keyspace::NoLongerCold(const KeyHandle& key, bool expires) {
 void Keyspace::Landed(const ColdLanded& item) {
   Shard& shard = shards()[item.shard];
   shard.lock.Lock();
-  shard.residency->Landed();
+  if (item.ticket != 0) shard.residency->Landed();
   budget_.AddLeaving(-static_cast<int64_t>(item.leaving_bytes));
   LandedLocked(shard, item);
   shard.lock.Unlock();
@@ -135,7 +168,7 @@ void Keyspace::LandedLocked(Shard& shard, const ColdLanded& item) {
   HF_CHECK(key.shard == &shard && key.ref.order() == item.key.order);
   const Table* table = shard.table(database);
   Entry* entry = table != nullptr ? table->Find(key.ref) : nullptr;
-  if (entry == nullptr || entry->ticket() != item.ticket) return;
+  if (item.ticket == 0 || entry == nullptr || entry->ticket() != item.ticket) return;
   entry->set_ticket(0);
   const std::shared_ptr<Load> load = shard.residency->Find(item.key.space, key.ref);
   if (entry->Has(memtable::kTombstone)) {
@@ -158,7 +191,9 @@ void Keyspace::Loaded(const std::shared_ptr<Load>& load, Result<std::optional<Co
   ++shard.counters.cold_reads;
   if (found && *found && (*found)->facts.type != memtable::ValueType::kString)
     found = MakeError(ErrorCode::kUnsupported, "a value of a type that this version does not know");
-  if (!found) {
+  if (DatabaseOf(load->space) < 0) {
+    load->Settle(Load::State::kAbsent);  // flushed since, its rows perhaps half gone
+  } else if (!found) {
     load->error = found.error();
     load->Settle(Load::State::kFailed);
   } else if (!found->has_value()) {
@@ -195,7 +230,10 @@ void Keyspace::Install(Shard& shard, Load& load, ColdValue& value,
                            facts.raw_string)
           : table.SetString(
                 key.ref, nullptr,
-                {.bytes = value.bytes, .expiry_ms = facts.expiry_ms, .raw = facts.raw_string});
+                {.bytes = value.bytes,
+                 .expiry_ms = facts.expiry_ms,
+                 .raw = facts.raw_string,
+                 .try_integer = facts.integer});
   entry->Mark(memtable::kCold, true);
   CountClean(key, *entry, true);
   entry->Mark(memtable::kEpoch, shard.epoch);

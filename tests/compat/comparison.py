@@ -3,6 +3,7 @@ that led to it."""
 
 import re
 import time
+import zlib
 
 import reply_rules
 from command_grammar import KEYS
@@ -140,9 +141,11 @@ class Side:
 class Comparison:
     """The pair of servers. Counts what it compared."""
 
-    def __init__(self, reference, subject, subject_port=None, skip=()):
+    def __init__(self, reference, subject, subject_port=None, skip=(), spill_percent=0):
         self.sides = (Side(reference), Side(subject, subject_port))
         self.skip = skip
+        self.spill_percent = spill_percent
+        self.spills = 0
         self.queued = {}
         self.commands = 0
         self.equal = 0
@@ -196,6 +199,8 @@ class Comparison:
 
     def _run_step(self, number, step):
         self.commands += len(step.commands) or 1
+        if zlib.crc32(b"%d" % number) % 100 < self.spill_percent:
+            self._spill()
         replies = [self._send(side, step) for side in self.sides]
         replies = [self._receive(side, step) if sent is None else sent
                    for side, sent in zip(self.sides, replies)]
@@ -211,6 +216,16 @@ class Comparison:
             if LOST in reference or not self._same(step.conn, command, reference, subject):
                 found.append(Mismatch(number, command, reference, subject))
         return found
+
+    def _spill(self):
+        """What comes next finds every key of the server under test in its cold tier."""
+        admin = self.sides[1].admin
+        try:
+            reply = admin.raw_command("DEBUG", "SPILL")
+            admin.command("CLIENT", "LIST")  # CLIENT LIST shows what the admin did last
+        except BROKEN:  # the section may have killed it, or taken its rights away
+            return
+        self.spills += reply == b"+OK\r\n"
 
     @staticmethod
     def _command_of(step, at):

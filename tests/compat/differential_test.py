@@ -111,11 +111,14 @@ def whole_run(arguments):
 def compare_servers(arguments, subject_path, alteration=None):
     """One whole run. Returns (commands, distinct mismatches, alterations made)."""
     flags = memory_only(None, FLAGS)
+    spilling = ["--eviction-action", "spill"] if arguments.spill_percent else []
+    subject_flags = flags + spilling + arguments.flag
     with ServerProcess(REDIS_SERVER, flags) as reference, \
-            ServerProcess(subject_path, flags + arguments.flag) as subject:
+            ServerProcess(subject_path, subject_flags) as subject:
         proxy = AlteringProxy(subject.port, alteration) if alteration else None
         comparison = Comparison(reference, subject, proxy.port if proxy else None,
-                                [name.upper() for name in arguments.skip])
+                                [name.upper() for name in arguments.skip],
+                                arguments.spill_percent)
         report = Report(comparison, arguments)
         started = time.monotonic()
         if not arguments.abuse:
@@ -131,6 +134,8 @@ def compare_servers(arguments, subject_path, alteration=None):
               % (comparison.commands, seconds, os.path.basename(subject_path), arguments.seed,
                  len(report.known), sum(report.known.values()), comparison.equal,
                  comparison.allowed, comparison.deaths), flush=True)
+        if arguments.spill_percent:
+            print("everything was spilled %d times" % comparison.spills)
         return comparison, report, proxy.altered if proxy else 0
 
 
@@ -168,6 +173,8 @@ def main():
                         help="seconds spent on shortening one mismatch")
     parser.add_argument("--server-flags", type=shlex.split, default=[], dest="flag",
                         help="extra flags of the server under test, as one string")
+    parser.add_argument("--spill-percent", type=int, default=0, metavar="N",
+                        help="before N percent of the steps every key moves to the cold tier")
     parser.add_argument("--abuse", action="store_true")
     parser.add_argument("--self-test", action="store_true")
     arguments = parser.parse_args()
@@ -180,6 +187,8 @@ def main():
     comparison, report, _ = compare_servers(arguments, path)
     if is_redis(path):
         print("note: redis-server stands in for the server under test")
+    if arguments.spill_percent and not comparison.spills:
+        sys.exit("nothing was ever spilled")
     return 1 if report.known or comparison.deaths else 0
 
 

@@ -27,6 +27,11 @@ from server_process import (REDIS_SERVER, ServerFailed, ServerProcess,  # noqa: 
                             add_server_argument, aof_check, is_redis, logged, server_under_test)
 
 
+# So little memory that most keys are cold: rewrites are snapshots then, with spills under way.
+TIERED = ["--eviction-action", "spill", "--maxmemory", "2500kb", "--maxmemory-policy",
+          "allkeys-s3fifo"]
+
+
 class Load:
     """The writers and the reader on their connections, each in a thread."""
 
@@ -71,7 +76,7 @@ def cut_acknowledged_bytes(folder, count=30):
 class Campaign:
     """Kills and checks one server at one policy."""
 
-    def __init__(self, binary, policy, seed, plant):
+    def __init__(self, binary, policy, seed, plant, tiered):
         self.binary = binary
         self.rng = random.Random("%s/%d" % (policy, seed))
         self.policy = policy
@@ -82,6 +87,8 @@ class Campaign:
         self.kinds = {}
         flags = logged(policy, ["--auto-aof-rewrite-percentage", "100",
                                 "--auto-aof-rewrite-min-size", "4mb"])
+        if tiered:
+            flags += TIERED
         self.server = ServerProcess(binary, flags)
 
     def round(self):
@@ -149,9 +156,9 @@ class Campaign:
         self._check()
 
 
-def run_policy(binary, policy, kills, seed, plant=False):
+def run_policy(binary, policy, kills, seed, plant=False, tiered=False):
     """Problems found at one policy."""
-    campaign = Campaign(binary, policy, seed, plant)
+    campaign = Campaign(binary, policy, seed, plant, tiered)
     started, done = time.monotonic(), 0
     try:
         while done < kills:
@@ -193,6 +200,7 @@ def main():
     parser.add_argument("--kills", type=int, default=20, help="per policy")
     parser.add_argument("--policies", nargs="*", default=["always", "everysec", "no"])
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--tiered", action="store_true", help="with a cold tier, and little memory")
     parser.add_argument("--plant", action="store_true", help="cut acknowledged bytes: must fail")
     parser.add_argument("--self-test", action="store_true")
     arguments = parser.parse_args()
@@ -203,7 +211,8 @@ def main():
     binary = server_under_test(arguments)
     problems = []
     for policy in arguments.policies:
-        problems += run_policy(binary, policy, arguments.kills, seed, arguments.plant)
+        problems += run_policy(binary, policy, arguments.kills, seed, arguments.plant,
+                               arguments.tiered)
     return 1 if problems else 0
 
 

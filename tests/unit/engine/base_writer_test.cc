@@ -73,7 +73,7 @@ class BaseWriterTest : public testing::Test {
     EXPECT_TRUE(base_.Create("base"));
   }
   void Images(int count) {
-    for (int i = 0; i < count; ++i) base_.Image(0, *entry_);
+    for (int i = 0; i < count; ++i) base_.Image({keyspace_.shards()[0], 0, 0, *entry_});
   }
 
   keyspace::Keyspace keyspace_;

@@ -28,7 +28,9 @@ using Model = std::map<std::pair<int, std::string>, Value>;
 
 class Images final : public CutSink {
  public:
-  void Image(int database, const memtable::Entry& entry) override {
+  void Image(const CutImage& image) override {
+    const int database = image.database_at_cut;
+    const memtable::Entry& entry = image.entry;
     memtable::Entry::Scratch scratch;
     const bool expires = entry.Has(memtable::kHasExpiry);
     const bool fresh = seen_

@@ -1,0 +1,168 @@
+#include "engine/cold_tier.h"
+
+#include <fmt/core.h>
+
+#include <utility>
+
+#include "engine/keyspace/load.h"
+#include "engine/store.h"
+#include "holdfast/check.h"
+#include "snapshot/checkpoint.h"
+
+namespace holdfast {
+
+using keyspace::ColdAddress;
+using keyspace::ColdHint;
+using keyspace::ColdValue;
+using keyspace::Load;
+using keyspace::SpaceId;
+using memtable::KeyOrder;
+
+namespace {
+
+constexpr int64_t kReadThreads = 4;
+constexpr size_t kKeysPerRead = 32;
+constexpr size_t kValuesPerSweep = 64;
+
+}  // namespace
+
+ColdTier::ColdTier(Store& store, std::unique_ptr<snapshot::LiveTier> tier)
+    : store_(store), tier_(std::move(tier)), rows_(*tier_) {
+  writes_ = std::make_unique<ColdWrites>(ColdWritesParts{
+      .rows = &rows_,
+      .budget = &store.keyspace().budget(),
+      .landed = [&keyspace =
+                     store.keyspace()](const keyspace::ColdLanded& item) { keyspace.Landed(item); },
+      .logger = store.logger()});
+  const int64_t threads = store.config().Integer("cold-read-threads");
+  reads_ = std::make_unique<ColdReads>(ColdReadsParts{
+      .rows = &rows_,
+      .loaded = [this](const std::shared_ptr<Load>& load,
+                       Result<std::optional<ColdValue>> found) { Loaded(load, std::move(found)); },
+      .threads = static_cast<size_t>(threads > 0 ? threads : kReadThreads)});
+}
+
+Result<std::unique_ptr<ColdTier>> ColdTier::Open(Store& store, snapshot::LiveTierOptions options) {
+  std::unique_ptr<snapshot::LiveTier> tier = HF_TRY(snapshot::LiveTier::Open(options));
+  return std::unique_ptr<ColdTier>(new ColdTier(store, std::move(tier)));
+}
+
+void ColdTier::Start() {
+  writes_->Start();
+  reads_->Start();
+}
+
+void ColdTier::Stop() {
+  reads_->Stop();
+  writes_->Stop();
+}
+
+// A key that comes back is as new to the policy.
+void ColdTier::Loaded(const std::shared_ptr<Load>& load, Result<std::optional<ColdValue>> found) {
+  const EvictionRules rules = store_.eviction_rules().Get();
+  store_.keyspace().Loaded(
+      load, std::move(found),
+      eviction::AccessRule::At(store_.clock().NowMs(), rules.use, rules.tuning));
+}
+
+Result<KeyOrder> ColdTier::List(SpaceId space, KeyOrder from, KeyOrder end, size_t enough,
+                                const TakeName& take) {
+  return tier_->List(space, from, end, enough,
+                     [&](const snapshot::ColdKey& key, const snapshot::ColdHeader& header) {
+                       take({key.space, key.order, key.name}, FactsOf(header));
+                     });
+}
+
+Status ColdTier::ReadEach(std::span<const ColdAddress> keys, const TakeValue& take) {
+  std::vector<snapshot::ColdKey> row_keys;
+  while (!keys.empty()) {
+    const auto some = keys.first(std::min(keys.size(), kKeysPerRead));
+    keys = keys.subspan(some.size());
+    row_keys.clear();
+    for (const ColdAddress& key : some) row_keys.push_back(RowKeyOf(key));
+    auto values = HF_TRY(tier_->Read(row_keys, snapshot::ReadDepth::kValue));
+    for (size_t i = 0; i < some.size(); ++i) {
+      if (!values[i]) continue;
+      take(some[i], {.facts = FactsOf(values[i]->header),
+                     .bytes = values[i]->payload,
+                     .block = std::move(values[i]->block)});
+    }
+  }
+  return {};
+}
+
+Result<std::vector<ColdHint>> ColdTier::DueHints(UnixMs now_ms, size_t at_most) {
+  std::vector<ColdHint> hints;
+  for (const auto& hint : HF_TRY(tier_->DueHints(now_ms, at_most))) {
+    const auto key = snapshot::DecodeColdKey(hint.cold_key);
+    if (!key) return MakeError(ErrorCode::kCorruption, "an expiry hint that names no key");
+    hints.push_back({.expiry_ms = hint.expiry_ms,
+                     .space = key->space,
+                     .order = key->order,
+                     .name = std::string(key->name)});
+  }
+  return hints;
+}
+
+Status ColdTier::ForgetHints(std::span<const ColdHint> hints) {
+  std::vector<snapshot::LiveTier::ExpiryHint> rows;
+  for (const ColdHint& hint : hints)
+    rows.push_back({.expiry_ms = hint.expiry_ms,
+                    .cold_key = snapshot::EncodeColdKey({hint.space, hint.order, hint.name})});
+  return tier_->ForgetHints(rows);
+}
+
+Status ColdTier::LinkCheckpoint(const std::string& path) {
+  return snapshot::LinkCheckpoint(*tier_, store_.file_system(), path);
+}
+
+Status ColdTier::ForgetDeadSpaces() {
+  for (SpaceId space = 0; space < store_.keyspace().next_space(); ++space) {
+    if (store_.keyspace().DatabaseOf(space) >= 0) continue;
+    bool any = false;
+    HF_TRY_STATUS(List(space, 0, memtable::kOrderEnd, 1,
+                       [&](const ColdAddress&, const keyspace::ColdFacts&) { any = true; }));
+    if (any) ForgetSpace(space);
+  }
+  return {};
+}
+
+void ColdTier::Add(commands::TierFields& fields) const {
+  const auto add = [&fields](std::string_view name, uint64_t value) {
+    fields.emplace_back(name, std::to_string(value));
+  };
+  const ColdWritesFigures writes = writes_->Figures();
+  add("cold_writes_queued", writes.queued_items);
+  add("cold_writes_queued_bytes", writes.queued_bytes);
+  add("cold_writes_landed", writes.landed_items);
+  add("cold_writes_landed_bytes", writes.landed_bytes);
+  add("cold_landings", writes.landings);
+  add("cold_landings_failed", writes.failed_landings);
+  add("cold_landings_held_by_compaction", writes.waits_for_compaction);
+  fields.emplace_back("cold_last_landing_status", writes.failing ? "err" : "ok");
+  const ColdReadsFigures reads = reads_->Figures();
+  add("cold_read_batches", reads.batches);
+  add("cold_reads_absent", reads.absent);
+  add("cold_reads_failed", reads.errors);
+  add("cold_reads_waiting", reads.waiting);
+  add("cold_read_bytes", reads.bytes);
+  add("cold_read_latency_p50_usec", reads.p50_us);
+  add("cold_read_latency_p99_usec", reads.p99_us);
+  const snapshot::LiveTierFigures tier = tier_->Figures();
+  add("cold_memory_bytes", tier.memory_bytes);
+  add("cold_disk_bytes", tier.disk_bytes);
+  add("cold_filter_stops", tier.filter_stops);
+  add("cold_filter_passes", tier.filter_passes);
+  add("cold_filter_true_passes", tier.filter_true_passes);
+}
+
+void ColdTier::Housekeep() {
+  const auto bytes = static_cast<int64_t>(tier_->Figures().memory_bytes);
+  store_.keyspace().budget().Add(bytes - std::exchange(counted_bytes_, bytes));
+  // Every row that is on its way brings its value along: none names one that lies there.
+  const auto next =
+      tier_->SweepValues(next_value_id_, kValuesPerSweep, [](uint64_t) { return false; });
+  if (next) next_value_id_ = *next;
+}
+
+}  // namespace holdfast

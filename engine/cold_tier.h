@@ -1,0 +1,85 @@
+// The cold tier of a store: the live tier's rows, the queue of writes before it and the pool of
+// readers beside it, as the keyspace wants them (engine/keyspace/cold_store.h). Owned by the Store;
+// which thread may call what says the interface. Stop before the keyspace goes.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/cold_reads.h"
+#include "engine/cold_rows.h"
+#include "engine/cold_writes.h"
+#include "engine/commands/tier_figures.h"
+#include "engine/keyspace/cold_store.h"
+#include "holdfast/result.h"
+#include "snapshot/live_tier.h"
+
+namespace holdfast {
+
+class Store;
+
+class ColdTier final : public keyspace::ColdStore, public commands::TierFigures {
+ public:
+  // Opened, not yet at work: keys may be counted in the meantime.
+  static Result<std::unique_ptr<ColdTier>> Open(Store& store, snapshot::LiveTierOptions options);
+  ~ColdTier() override { Stop(); }
+  void Start();
+  // What has not landed is in memory and in the log; what is asked for later is refused.
+  void Stop();
+
+  // ---- ColdStore
+  bool HasRoom(const keyspace::ColdItem& item) const override { return writes_->HasRoom(item); }
+  void Queue(keyspace::ColdItem item) override { writes_->Queue(std::move(item)); }
+  void Hurry() override { writes_->Hurry(); }
+  void StartReads(std::vector<std::shared_ptr<keyspace::Load>> loads) override {
+    reads_->StartReads(std::move(loads));
+  }
+  void ReadInPlace(std::span<const std::shared_ptr<keyspace::Load>> loads) override {
+    reads_->ReadInPlace(loads);
+  }
+  Result<memtable::KeyOrder> List(keyspace::SpaceId space, memtable::KeyOrder from,
+                                  memtable::KeyOrder end, size_t enough,
+                                  const TakeName& take) override;
+  Status ReadEach(std::span<const keyspace::ColdAddress> keys, const TakeValue& take) override;
+  Result<std::vector<keyspace::ColdHint>> DueHints(UnixMs now_ms, size_t at_most) override;
+  Status ForgetHints(std::span<const keyspace::ColdHint> hints) override;
+  void ForgetSpace(keyspace::SpaceId space) override { writes_->ForgetSpace(space); }
+
+  // ---- snapshots; no lock held
+  // See ColdWrites.
+  bool Congested() const { return writes_->Congested(); }
+  Status WaitUntilLanded() { return writes_->WaitUntilLanded(); }
+  void KeepSpaces() { writes_->KeepSpaces(); }
+  void LetSpacesGo() { writes_->LetSpacesGo(); }
+  Status LinkCheckpoint(const std::string& path);
+
+  // Rows of spaces that no database has any more: a crash may have come before they were removed.
+  Status ForgetDeadSpaces();
+  // Moves every key out of memory (spill_all.cc).
+  Status SpillAll();
+  // By a background thread, about once a second: what the tier holds in memory is counted in the
+  // budget, and some long values that nobody names any more are freed.
+  void Housekeep();
+
+  void Add(commands::TierFields& fields) const override;
+  // The last try to write to it failed; the next comes by itself.
+  bool Failing() const { return writes_->Figures().failing; }
+
+ private:
+  ColdTier(Store& store, std::unique_ptr<snapshot::LiveTier> tier);
+  void Loaded(const std::shared_ptr<keyspace::Load>& load,
+              Result<std::optional<keyspace::ColdValue>> found);
+
+  Store& store_;
+  std::unique_ptr<snapshot::LiveTier> tier_;
+  LiveTierRows rows_;
+  std::unique_ptr<ColdWrites> writes_;
+  std::unique_ptr<ColdReads> reads_;
+  int64_t counted_bytes_ = 0;   // Housekeep's
+  uint64_t next_value_id_ = 0;  // as well
+};
+
+}  // namespace holdfast

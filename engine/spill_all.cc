@@ -1,0 +1,68 @@
+// Every key leaves memory: for tests, by DEBUG SPILL. Two rounds: what is dirty is queued and
+// lands, then what is clean is dropped. Keys that are changed or pinned meanwhile stay.
+#include <string>
+#include <vector>
+
+#include "engine/cold_tier.h"
+#include "engine/keyspace/keyspace.h"
+#include "engine/keyspace/shard_residency.h"
+#include "engine/store.h"
+
+namespace holdfast {
+
+using keyspace::KeyHandle;
+using keyspace::Keyspace;
+using keyspace::Shard;
+using memtable::Entry;
+
+namespace {
+
+constexpr size_t kEntriesPerLock = 64;
+
+// Calls `visit(key, entry)` for every entry of the shard, tombstones included, which may remove it.
+template <typename Visit>
+void ForEachEntry(Keyspace& keyspace, Shard& shard, int database, const Visit& visit) {
+  memtable::KeyOrder next = 0;
+  std::vector<std::string> names;
+  while (next < memtable::kOrderEnd) {
+    shard.lock.Lock();
+    const memtable::Table* table = shard.table(database);
+    names.clear();
+    next = table == nullptr ? memtable::kOrderEnd
+                            : table->Scan(next, kEntriesPerLock, [&](const Entry& entry) {
+                                names.emplace_back(entry.key());
+                              });
+    for (const std::string& name : names) {
+      const KeyHandle key = keyspace.Handle(database, name);
+      visit(key, shard.table(database)->Find(key.ref));
+    }
+    shard.lock.Unlock();
+  }
+}
+
+}  // namespace
+
+Status ColdTier::SpillAll() {
+  Keyspace& keyspace = store_.keyspace();
+  const auto queue = [&](const KeyHandle& key, Entry* entry) {
+    if (entry->Has(memtable::kDirty) && entry->ticket() == 0)
+      keyspace.QueueWrite(key, *entry, false);
+  };
+  const auto drop = [&](const KeyHandle& key, Entry* entry) {
+    const bool pinned = key.shard->residency->Pinned(keyspace.space(key.database), key.ref);
+    if (!entry->Has(memtable::kDirty) && !pinned) keyspace.DropClean(key, entry);
+  };
+  for (Shard& shard : keyspace.shards()) {
+    for (int database = 0; database < keyspace.databases(); ++database)
+      ForEachEntry(keyspace, shard, database, queue);
+    if (Congested()) HF_TRY_STATUS(WaitUntilLanded());
+  }
+  HF_TRY_STATUS(WaitUntilLanded());
+  for (Shard& shard : keyspace.shards()) {
+    for (int database = 0; database < keyspace.databases(); ++database)
+      ForEachEntry(keyspace, shard, database, drop);
+  }
+  return {};
+}
+
+}  // namespace holdfast

@@ -1,0 +1,241 @@
+// Stores with a cold tier, on a real directory: what moves between memory, tier, checkpoint and log
+// shows in no reply and in no state.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <random>
+
+#include "aof/posix_file_system.h"
+#include "tests/unit/engine/engine_fixture.h"
+
+namespace holdfast::engine_test {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Cannot write the metadata of a checkpoint, once it is told so.
+class FailingFiles final : public aof::PosixFileSystem {
+ public:
+  Result<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override {
+    if (fails.load() && mode.write && path.find("HOLDFAST") != std::string::npos)
+      return MakeError(ErrorCode::kIoError, "opening fails, as the test wants it");
+    return aof::PosixFileSystem::Open(path, mode);
+  }
+  std::atomic<bool> fails{false};
+};
+
+class TierTest : public testing::Test {
+ protected:
+  TierTest() : folder_(fs::temp_directory_path() / ("holdfast-tier-" + std::to_string(getpid()))) {
+    fs::remove_all(folder_);
+  }
+  ~TierTest() override {
+    session_.reset();
+    db_.reset();
+    fs::remove_all(folder_);
+  }
+
+  void Open(Settings more = {}) {
+    auto opened = TryOpen(std::move(more));
+    ASSERT_TRUE(opened) << opened.error().message;
+    db_ = *std::move(opened);
+    session_ = db_->NewSession();
+  }
+  Result<std::unique_ptr<Db>> TryOpen(Settings more = {}) {
+    Options options = OptionsOn(files_, std::move(more));
+    options.directory = folder_.string();
+    options.settings.emplace_back("eviction-action", "spill");
+    options.settings.emplace_back("save", "");
+    return Db::Open(options);
+  }
+  void Close() {
+    session_.reset();
+    ASSERT_TRUE(db_->Close());
+    db_.reset();
+  }
+  std::string Run(std::string_view line) { return Execute(*session_, line); }
+  uint64_t Tiering(std::string_view field) {
+    const std::string info = Run("INFO tiering");
+    const std::string start = "\n" + std::string(field) + ":";
+    const size_t at = info.find(start);
+    return at == std::string::npos ? UINT64_MAX : std::stoull(info.substr(at + start.size()));
+  }
+  bool Save() {
+    if (!Run("BGSAVE").starts_with("Background saving")) return false;
+    return Eventually([&] { return Persistence(*session_, "rdb_bgsave_in_progress") == "0"; }) &&
+           Persistence(*session_, "rdb_last_bgsave_status") == "ok";
+  }
+  std::vector<std::string> Checkpoints() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(folder_ / "appendonlydir"))
+      if (entry.is_directory()) names.push_back(entry.path().string());
+    return names;
+  }
+
+  FailingFiles files_;
+  const fs::path folder_;
+  std::unique_ptr<Db> db_;
+  std::unique_ptr<DbSession> session_;
+};
+
+TEST_F(TierTest, SpilledKeysAreThere) {
+  Open();
+  for (int i = 0; i < 500; ++i)
+    ASSERT_EQ(Run("SET key" + std::to_string(i) + " value" + std::to_string(i)), "OK");
+  Run("SET long " + std::string(300'000, 'l'));
+  Run("SET brief 7 PX 100000000");
+  EXPECT_EQ(Run("DEBUG SPILL"), "OK");
+  EXPECT_EQ(Tiering("cold_keys"), 502u);
+  EXPECT_EQ(Tiering("hot_keys"), 0u);
+  EXPECT_EQ(Run("DBSIZE"), "502");
+  EXPECT_EQ(Run("GET key17"), "value17");
+  EXPECT_EQ(Run("GET long"), std::string(300'000, 'l'));
+  EXPECT_EQ(Run("STRLEN long"), "300000");
+  EXPECT_EQ(Run("OBJECT ENCODING brief"), "int");
+  EXPECT_EQ(Run("EXISTS key1 nokey key2"), "2");
+  EXPECT_EQ(Run("DEL key3 nokey"), "1");
+  EXPECT_EQ(Run("GET key3"), "nil");
+  EXPECT_EQ(Run("DBSIZE"), "501");
+  EXPECT_EQ(Run("RENAME key4 key5"), "OK");
+  EXPECT_EQ(Run("GET key5"), "value4");
+  EXPECT_EQ(Run("APPEND key6 +"), "7");
+  EXPECT_EQ(Run("MOVE key8 1"), "1");
+  EXPECT_EQ(Run("DBSIZE"), "499");
+  EXPECT_EQ(Run("FLUSHDB"), "OK");
+  EXPECT_EQ(Run("DBSIZE"), "0");
+  EXPECT_EQ(Run("GET key17"), "nil");
+  Close();
+}
+
+// Against a store without a tier that gets the same commands.
+TEST_F(TierTest, RandomCommandsGiveTheSameRepliesAndState) {
+  sim::SimulatedFileSystem disk;
+  const auto reference = MustOpen(disk);
+  const auto expected = reference->NewSession();
+  Open();
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE(seed);
+  SeededRandom random(seed);
+  for (int i = 0; i < 1500; ++i) {
+    if (random.Below(4) == 0) {
+      ASSERT_EQ(Run("DEBUG SPILL"), "OK");
+    }
+    if (random.Below(150) == 0) {
+      ASSERT_TRUE(Save());
+    }
+    for (const Command& command : RandomCommands(random, {})) {
+      const std::string want = Text(Execute(*expected, command));
+      ASSERT_EQ(Text(Execute(*session_, command)), want) << command[0];
+    }
+    if (i % 300 != 299) continue;
+    EXPECT_EQ(StateOf(*db_), StateOf(*reference));
+    Close();
+    Open();
+    EXPECT_EQ(StateOf(*db_), StateOf(*reference));
+    const std::string database = std::to_string(0);
+    Run("SELECT " + database);
+    Execute(*expected, "SELECT " + database);
+  }
+  Close();
+}
+
+TEST_F(TierTest, ACleanStopLeavesNothingToReplay) {
+  Open();
+  for (int i = 0; i < 200; ++i) Run("SET key" + std::to_string(i) + " v");
+  Close();
+  EXPECT_EQ(Checkpoints().size(), 1u);
+  Open();
+  EXPECT_EQ(Tiering("cold_keys"), 200u);
+  EXPECT_EQ(Run("GET key199"), "v");
+  Close();
+  EXPECT_EQ(Checkpoints().size(), 1u);
+}
+
+TEST_F(TierTest, SnapshotsAreKeptAsConfigured) {
+  Open({{"snapshot-keep", "2"}});
+  for (int i = 0; i < 4; ++i) {
+    Run("SET key " + std::to_string(i));
+    ASSERT_TRUE(Save());
+  }
+  EXPECT_EQ(Checkpoints().size(), 2u);
+  EXPECT_EQ(Run("BGSAVE nonsense"), "ERR syntax error");
+  Close();
+}
+
+TEST_F(TierTest, AFailedSnapshotLeavesWhatWas) {
+  Open();
+  Run("SET key before");
+  ASSERT_TRUE(Save());
+  Run("SET key after");
+  files_.fails = true;
+  EXPECT_FALSE(Save());
+  EXPECT_EQ(Persistence(*session_, "rdb_last_bgsave_status"), "err");
+  EXPECT_EQ(Run("GET key"), "after");
+  EXPECT_EQ(Run("SET key later"), "OK");
+  files_.fails = false;
+  ASSERT_TRUE(Save());
+  EXPECT_EQ(Persistence(*session_, "rdb_last_bgsave_status"), "ok");
+  Close();
+  Open();
+  EXPECT_EQ(Run("GET key"), "later");
+  Close();
+}
+
+TEST_F(TierTest, WithoutALogTheLastCheckpointComesBack) {
+  Open({{"appendonly", "no"}});
+  Run("SET key 1");
+  ASSERT_TRUE(Save());
+  Close();
+  Open({{"appendonly", "no"}});
+  EXPECT_EQ(Run("GET key"), "1");
+  Run("SET key 2");
+  Close();  // a clean stop saves
+  Open({{"appendonly", "no"}});
+  EXPECT_EQ(Run("GET key"), "2");
+  Run("CONFIG SET appendonly yes");
+  ASSERT_TRUE(Eventually([&] {
+    return Persistence(*session_, "aof_rewrite_in_progress") == "0" &&
+           Persistence(*session_, "aof_rewrite_scheduled") == "0";
+  }));
+  Run("SET key 3");
+  Close();
+  Open();
+  EXPECT_EQ(Run("GET key"), "3");
+  Close();
+}
+
+TEST_F(TierTest, ADamagedCheckpointIsRefused) {
+  Open();
+  for (int i = 0; i < 200; ++i) Run("SET key" + std::to_string(i) + " v");
+  Close();
+  ASSERT_EQ(Checkpoints().size(), 1u);
+  const std::string path = Checkpoints()[0] + "/HOLDFAST";
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(40);
+  const char byte = static_cast<char>(file.get() ^ 1);
+  file.seekp(40);
+  file.put(byte);
+  file.close();
+  const auto refused = TryOpen();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kCorruption);
+  EXPECT_NE(refused.error().message.find("HOLDFAST"), std::string::npos) << refused.error().message;
+}
+
+TEST_F(TierTest, AStoreThatWasNotToSpillDoesNotLearnIt) {
+  Options options = OptionsOn(files_);
+  options.directory = folder_.string();
+  auto opened = Db::Open(options);
+  ASSERT_TRUE(opened);
+  db_ = *std::move(opened);
+  session_ = db_->NewSession();
+  EXPECT_NE(Run("CONFIG SET eviction-action spill"), "OK");
+  EXPECT_EQ(Run("DEBUG SPILL"), "ERR there is no cold tier");
+  EXPECT_TRUE(Run("BGSAVE").starts_with("ERR "));
+  session_.reset();
+}
+
+}  // namespace
+}  // namespace holdfast::engine_test

@@ -95,11 +95,11 @@ Result<RewriteOutcome> SnapshotRun::Run() {
     hold.emplace(tier_, store.keyspace());
     TakeCounts();
     walk.Begin(gate);
-    metadata_.cut_ms = store.clock().NowMs();
   }
   aof::RotationPoint point;
   if (writer != nullptr) point = HF_TRY(writer->FinishRotation());
   metadata_.cut_frame = point.last_frame;
+  metadata_.cut_ms = store.clock().NowMs();  // no frame before the cut is newer
   if (const RewriteOutcome walked = Walk(walk); walked != RewriteOutcome::kDone) return walked;
   HF_TRY_STATUS(tier_.WaitUntilLanded());
   const std::string name = environment_.catalog->NextCheckpointName();

@@ -200,6 +200,9 @@ def load(binary, policies, limit, slack):
                     label, 100 * bounds.most_used / limit, bounds.most_resident / 2**20)
                 if "yes" in flags:
                     with server.connect() as client:
+                        # So that nothing is evicted after the restart: what is loaded may take a
+                        # little more memory than it took.
+                        client.must("CONFIG", "SET", "maxmemory", limit * 97 // 100)
                         before = settled(client)
                     server.terminate()
                     server.start()

@@ -40,7 +40,7 @@ struct ColdFacts {
   memtable::ValueType type = memtable::ValueType::kString;
   bool raw_string = false;
   bool integer = false;  // a string that is held as an integer: other such texts are not
-  uint8_t rank = 0;  // how hot it was: 0 cold, 255 hot
+  uint8_t rank = 0;      // how hot it was: 0 cold, 255 hot
   UnixMs expiry_ms = memtable::kNoExpiry;
   uint64_t size = 0;  // of a string its length
 };

@@ -224,16 +224,13 @@ void Keyspace::Install(Shard& shard, Load& load, ColdValue& value,
   if (table.Find(key.ref) != nullptr || load.pins == 0) return;
   NoLongerCold(key, value.facts.expiry_ms != memtable::kNoExpiry);
   const ColdFacts& facts = value.facts;
-  Entry* entry =
-      value.block
-          ? table.SetBlock(key.ref, nullptr, std::move(value.block), facts.expiry_ms,
-                           facts.raw_string)
-          : table.SetString(
-                key.ref, nullptr,
-                {.bytes = value.bytes,
-                 .expiry_ms = facts.expiry_ms,
-                 .raw = facts.raw_string,
-                 .try_integer = facts.integer});
+  Entry* entry = value.block ? table.SetBlock(key.ref, nullptr, std::move(value.block),
+                                              facts.expiry_ms, facts.raw_string)
+                             : table.SetString(key.ref, nullptr,
+                                               {.bytes = value.bytes,
+                                                .expiry_ms = facts.expiry_ms,
+                                                .raw = facts.raw_string,
+                                                .try_integer = facts.integer});
   entry->Mark(memtable::kCold, true);
   CountClean(key, *entry, true);
   entry->Mark(memtable::kEpoch, shard.epoch);

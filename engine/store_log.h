@@ -69,6 +69,7 @@ class StoreLog final : public commands::Persistence {
   UnixMs LastSaveMs() const override { return last_save_ms_.load(std::memory_order_relaxed); }
   Result<std::string> StartRewrite() override;
   Result<std::string> StartSave(bool schedule) override;
+  Status Save() override;
   Status SetLogEnabled(bool enabled) override;
   void LogPolicyChanged() override;
   Status Reload() override;
@@ -143,6 +144,7 @@ class StoreLog final : public commands::Persistence {
   bool log_wanted_ = false;     // what appendonly says; the log follows
   bool rewrite_wanted_ = false;
   bool save_wanted_ = false;
+  bool saves_at_stop_ = true;  // but for SHUTDOWN NOSAVE
   uint64_t changes_at_save_ = 0;
   BackgroundRewrite* rewrite_ = nullptr;  // while one runs
   UnixMs rewrite_started_ms_ = 0;

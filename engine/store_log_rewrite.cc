@@ -99,6 +99,7 @@ void StoreLog::RewriteOnce() {
   rewrite_ = nullptr;
   NoteRewrite(ended);
   if (ended && *ended == RewriteOutcome::kDone) changes_at_save_ = changes;
+  wake_.notify_all();  // SAVE
 }
 
 // Under the mutex.
@@ -209,6 +210,10 @@ Status StoreLog::Reload() {
 }
 
 bool StoreLog::RequestShutdown(const commands::ShutdownRequest& request) {
+  if (request.nosave) {
+    const std::lock_guard lock(mutex_);
+    saves_at_stop_ = false;
+  }
   return shutdown_ && shutdown_(request);
 }
 

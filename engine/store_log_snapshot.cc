@@ -108,7 +108,7 @@ std::string_view StoreLog::RewriteName() const {
 
 // A clean stop leaves nothing to replay.
 bool StoreLog::OwesSnapshot() const {
-  if (store_.cold_tier() == nullptr) return false;
+  if (store_.cold_tier() == nullptr || !saves_at_stop_) return false;
   if (store_.active_log() != nullptr) return writer_->Stats().current_bytes > kUntouchedLogBytes;
   return store_.statistics().Sum().changes > changes_at_save_;
 }
@@ -143,6 +143,18 @@ Result<std::string> StoreLog::StartSave(bool schedule) {
   save_wanted_ = true;
   wake_.notify_all();
   return "Background saving started";
+}
+
+Status StoreLog::Save() {
+  const uint64_t before = [this] {
+    const std::lock_guard lock(mutex_);
+    return rewrites_;
+  }();
+  HF_TRY(StartSave(false));
+  std::unique_lock lock(mutex_);
+  wake_.wait(lock, [&] { return stop_ || (rewrites_ > before && !save_wanted_); });
+  if (rewrites_ > before && failed_rewrites_ == 0) return {};
+  return MakeError(ErrorCode::kIoError, "ERR the snapshot failed: see the server's log");
 }
 
 Status StoreLog::SpillAll() {

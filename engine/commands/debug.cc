@@ -111,6 +111,10 @@ void DebugReload(CommandContext& ctx) {
 void DebugSpill(CommandContext& ctx) {
   if (ctx.in_transaction)
     return ctx.reply.Error("ERR DEBUG SPILL is not possible inside a transaction");
+  if (!ctx.may_wait) {
+    ctx.must_wait = true;
+    return;
+  }
   const Status spilled = ctx.services.persistence->SpillAll();
   if (!spilled) return ctx.reply.Error(spilled.error().message);
   ctx.reply.Ok();

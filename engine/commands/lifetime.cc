@@ -1,4 +1,4 @@
-// The life of the store: BGREWRITEAOF, BGSAVE, LASTSAVE, SHUTDOWN, and TIME.
+// The life of the store: BGREWRITEAOF, BGSAVE, SAVE, LASTSAVE, SHUTDOWN, and TIME.
 #include "engine/commands/arguments.h"
 #include "engine/commands/persistence.h"
 #include "engine/commands/server_handlers.h"
@@ -50,6 +50,17 @@ void BgSave(CommandContext& ctx) {
   const auto started = ctx.services.persistence->StartSave(schedule);
   if (!started) return ctx.reply.Error(started.error().message);
   ctx.reply.SimpleString(*started);
+}
+
+// Traffic goes on meanwhile, that of other clients: only this one waits.
+void Save(CommandContext& ctx) {
+  if (!ctx.may_wait) {
+    ctx.must_wait = true;
+    return;
+  }
+  const Status saved = ctx.services.persistence->Save();
+  if (!saved) return ctx.reply.Error(saved.error().message);
+  ctx.reply.Ok();
 }
 
 void LastSave(CommandContext& ctx) {

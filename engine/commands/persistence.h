@@ -61,6 +61,8 @@ class Persistence {
   virtual Result<std::string> StartRewrite() = 0;
   // BGSAVE: the same.
   virtual Result<std::string> StartSave(bool schedule) = 0;
+  // SAVE: the same, and waits for its end. The caller holds no locks.
+  virtual Status Save() = 0;
   // CONFIG SET appendonly, at run time.
   virtual Status SetLogEnabled(bool enabled) = 0;
   // CONFIG SET appendfsync.

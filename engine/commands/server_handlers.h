@@ -50,6 +50,7 @@ void FlushDb(CommandContext& ctx);
 void Info(CommandContext& ctx);
 void LastSave(CommandContext& ctx);
 void Monitor(CommandContext& ctx);
+void Save(CommandContext& ctx);
 void Shutdown(CommandContext& ctx);
 void Time(CommandContext& ctx);
 

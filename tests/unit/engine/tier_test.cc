@@ -183,6 +183,21 @@ TEST_F(TierTest, AFailedSnapshotLeavesWhatWas) {
   Close();
 }
 
+TEST_F(TierTest, SaveWaits) {
+  Open();
+  Run("SET key value");
+  EXPECT_EQ(Run("SAVE"), "OK");
+  EXPECT_EQ(Checkpoints().size(), 1u);
+  EXPECT_EQ(Persistence(*session_, "rdb_changes_since_last_save"), "0");
+  files_.fails = true;
+  EXPECT_EQ(Run("SAVE"), "ERR the snapshot failed: see the server's log");
+  Run("MULTI");
+  EXPECT_EQ(Run("SAVE"), "ERR Command not allowed inside a transaction");
+  Run("DISCARD");
+  files_.fails = false;
+  Close();
+}
+
 TEST_F(TierTest, WithoutALogTheLastCheckpointComesBack) {
   Open({{"appendonly", "no"}});
   Run("SET key 1");

@@ -57,8 +57,23 @@ void ColdTier::Stop() {
   writes_->Stop();
 }
 
+void ColdTier::NoteDamage(const Error& error) {
+  if (error.code != ErrorCode::kCorruption) return;
+  const std::lock_guard lock(damage_mutex_);
+  if (damage_) return;
+  damage_ = error.message;
+  store_.Report(LogLevel::kWarning,
+                fmt::format("The cold tier is damaged, no snapshots are made of it: {}", *damage_));
+}
+
+std::optional<std::string> ColdTier::Damage() const {
+  const std::lock_guard lock(damage_mutex_);
+  return damage_;
+}
+
 // A key that comes back is as new to the policy.
 void ColdTier::Loaded(const std::shared_ptr<Load>& load, Result<std::optional<ColdValue>> found) {
+  if (!found) NoteDamage(found.error());
   const EvictionRules rules = store_.eviction_rules().Get();
   store_.keyspace().Loaded(
       load, std::move(found),
@@ -67,10 +82,12 @@ void ColdTier::Loaded(const std::shared_ptr<Load>& load, Result<std::optional<Co
 
 Result<KeyOrder> ColdTier::List(SpaceId space, KeyOrder from, KeyOrder end, size_t enough,
                                 const TakeName& take) {
-  return tier_->List(space, from, end, enough,
-                     [&](const snapshot::ColdKey& key, const snapshot::ColdHeader& header) {
-                       take({key.space, key.order, key.name}, FactsOf(header));
-                     });
+  auto next = tier_->List(space, from, end, enough,
+                          [&](const snapshot::ColdKey& key, const snapshot::ColdHeader& header) {
+                            take({key.space, key.order, key.name}, FactsOf(header));
+                          });
+  if (!next) NoteDamage(next.error());
+  return next;
 }
 
 Status ColdTier::ReadEach(std::span<const ColdAddress> keys, const TakeValue& take) {
@@ -80,12 +97,17 @@ Status ColdTier::ReadEach(std::span<const ColdAddress> keys, const TakeValue& ta
     keys = keys.subspan(some.size());
     row_keys.clear();
     for (const ColdAddress& key : some) row_keys.push_back(RowKeyOf(key));
-    auto values = HF_TRY(tier_->Read(row_keys, snapshot::ReadDepth::kValue));
+    auto values = tier_->Read(row_keys, snapshot::ReadDepth::kValue);
+    if (!values) {
+      NoteDamage(values.error());
+      return std::unexpected(std::move(values).error());
+    }
     for (size_t i = 0; i < some.size(); ++i) {
-      if (!values[i]) continue;
-      take(some[i], {.facts = FactsOf(values[i]->header),
-                     .bytes = values[i]->payload,
-                     .block = std::move(values[i]->block)});
+      std::optional<snapshot::ColdValue>& value = (*values)[i];
+      if (!value) continue;
+      take(some[i], {.facts = FactsOf(value->header),
+                     .bytes = value->payload,
+                     .block = std::move(value->block)});
     }
   }
   return {};

@@ -5,6 +5,8 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -56,6 +58,10 @@ class ColdTier final : public keyspace::ColdStore, public commands::TierFigures 
   void LetSpacesGo() { writes_->LetSpacesGo(); }
   Status LinkCheckpoint(const std::string& path);
 
+  // The first damage that a read of the tier met, once one has: no checkpoint is made of it, as the
+  // one before and the log may still have what it lost.
+  std::optional<std::string> Damage() const;
+
   // Rows of spaces that no database has any more: a crash may have come before they were removed.
   Status ForgetDeadSpaces();
   // Moves every key out of memory (spill_all.cc).
@@ -73,7 +79,11 @@ class ColdTier final : public keyspace::ColdStore, public commands::TierFigures 
   void Loaded(const std::shared_ptr<keyspace::Load>& load,
               Result<std::optional<keyspace::ColdValue>> found);
 
+  void NoteDamage(const Error& error);
+
   Store& store_;
+  mutable std::mutex damage_mutex_;
+  std::optional<std::string> damage_;  // under damage_mutex_
   std::unique_ptr<snapshot::LiveTier> tier_;
   LiveTierRows rows_;
   std::unique_ptr<ColdWrites> writes_;

@@ -102,6 +102,8 @@ Result<RewriteOutcome> SnapshotRun::Run() {
   metadata_.cut_ms = store.clock().NowMs();  // no frame before the cut is newer
   if (const RewriteOutcome walked = Walk(walk); walked != RewriteOutcome::kDone) return walked;
   HF_TRY_STATUS(tier_.WaitUntilLanded());
+  if (const auto damage = tier_.Damage())
+    return MakeError(ErrorCode::kCorruption, "the cold tier is damaged: " + *damage);
   const std::string name = environment_.catalog->NextCheckpointName();
   HF_TRY_STATUS(tier_.LinkCheckpoint(PathOf(name)));
   hold->End();

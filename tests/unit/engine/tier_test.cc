@@ -239,6 +239,37 @@ TEST_F(TierTest, ADamagedCheckpointIsRefused) {
   EXPECT_NE(refused.error().message.find("HOLDFAST"), std::string::npos) << refused.error().message;
 }
 
+// The log still has what the tier lost: it must stay the data set.
+TEST_F(TierTest, ADamagedTierIsNotServedAndMakesNoCheckpoint) {
+  Open();
+  constexpr int kKeys = 2000;
+  for (int i = 0; i < kKeys; ++i)
+    Run("SET key" + std::to_string(i) + " value" + std::to_string(i * 7919));
+  ASSERT_EQ(Run("DEBUG SPILL"), "OK");
+  for (const auto& entry : fs::directory_iterator(folder_ / "live-tier")) {
+    if (entry.path().extension() != ".sst") continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(100);
+    file.write("damage", 6);
+  }
+  int refused = 0;
+  for (int i = 0; i < kKeys; ++i) {
+    const std::string reply = Run("GET key" + std::to_string(i));
+    if (reply == "value" + std::to_string(i * 7919)) continue;
+    ASSERT_TRUE(reply.starts_with("IOERR")) << reply;
+    EXPECT_NE(reply.find(".sst"), std::string::npos) << reply;
+    ++refused;
+  }
+  EXPECT_GT(refused, 0);
+  EXPECT_TRUE(Run("SAVE").starts_with("ERR "));
+  EXPECT_TRUE(Checkpoints().empty());
+  Close();
+  Open();
+  for (int i = 0; i < kKeys; ++i)
+    ASSERT_EQ(Run("GET key" + std::to_string(i)), "value" + std::to_string(i * 7919));
+  Close();
+}
+
 TEST_F(TierTest, AStoreThatWasNotToSpillDoesNotLearnIt) {
   Options options = OptionsOn(files_);
   options.directory = folder_.string();

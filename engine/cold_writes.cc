@@ -24,6 +24,7 @@ constexpr uint64_t kMostBlockBytes = uint64_t{32} << 20;
 // Each landing is a file that will be compacted: even in a hurry they are not made of a few items.
 constexpr milliseconds kHurriedGather{4};
 constexpr milliseconds kCongestedPause{5};
+constexpr int kMostCongestedPauses = 400;  // two seconds
 constexpr milliseconds kLongestRetry{5000};
 
 }  // namespace
@@ -263,7 +264,9 @@ bool ColdWrites::LandTaken() {
 
 Status ColdWrites::LandOnce(const std::vector<snapshot::ColdWrite>& writes) {
   bool waited = false;
-  for (; parts_.rows->Congested(); waited = true) {
+  // A disk that is nearly full has no room to compact, but perhaps for what lands.
+  for (int left = kMostCongestedPauses; left > 0 && parts_.rows->Congested(); --left) {
+    waited = true;
     if (!Pause(kCongestedPause)) return MakeError(ErrorCode::kUnavailable, "the store is closing");
   }
   if (waited) {

@@ -57,13 +57,13 @@ void ColdTier::Stop() {
   writes_->Stop();
 }
 
-void ColdTier::NoteDamage(const Error& error) {
-  if (error.code != ErrorCode::kCorruption) return;
+void ColdTier::Distrust(const Error& error) {
   const std::lock_guard lock(damage_mutex_);
   if (damage_) return;
   damage_ = error.message;
-  store_.Report(LogLevel::kWarning,
-                fmt::format("The cold tier is damaged, no snapshots are made of it: {}", *damage_));
+  store_.Report(
+      LogLevel::kWarning,
+      fmt::format("The cold tier cannot be trusted, no snapshots are made of it: {}", *damage_));
 }
 
 std::optional<std::string> ColdTier::Damage() const {
@@ -73,7 +73,7 @@ std::optional<std::string> ColdTier::Damage() const {
 
 // A key that comes back is as new to the policy.
 void ColdTier::Loaded(const std::shared_ptr<Load>& load, Result<std::optional<ColdValue>> found) {
-  if (!found) NoteDamage(found.error());
+  if (!found && found.error().code == ErrorCode::kCorruption) Distrust(found.error());
   const EvictionRules rules = store_.eviction_rules().Get();
   store_.keyspace().Loaded(
       load, std::move(found),
@@ -86,7 +86,7 @@ Result<KeyOrder> ColdTier::List(SpaceId space, KeyOrder from, KeyOrder end, size
                           [&](const snapshot::ColdKey& key, const snapshot::ColdHeader& header) {
                             take({key.space, key.order, key.name}, FactsOf(header));
                           });
-  if (!next) NoteDamage(next.error());
+  if (!next && next.error().code == ErrorCode::kCorruption) Distrust(next.error());
   return next;
 }
 
@@ -99,7 +99,7 @@ Status ColdTier::ReadEach(std::span<const ColdAddress> keys, const TakeValue& ta
     for (const ColdAddress& key : some) row_keys.push_back(RowKeyOf(key));
     auto values = tier_->Read(row_keys, snapshot::ReadDepth::kValue);
     if (!values) {
-      NoteDamage(values.error());
+      if (values.error().code == ErrorCode::kCorruption) Distrust(values.error());
       return std::unexpected(std::move(values).error());
     }
     for (size_t i = 0; i < some.size(); ++i) {

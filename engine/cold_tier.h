@@ -61,6 +61,8 @@ class ColdTier final : public keyspace::ColdStore, public commands::TierFigures 
   // The first damage that a read of the tier met, once one has: no checkpoint is made of it, as the
   // one before and the log may still have what it lost.
   std::optional<std::string> Damage() const;
+  // The same for a sync of its tables that failed: nobody knows what of them is on the disk.
+  void Distrust(const Error& error);
 
   // Rows of spaces that no database has any more: a crash may have come before they were removed.
   Status ForgetDeadSpaces();
@@ -78,8 +80,6 @@ class ColdTier final : public keyspace::ColdStore, public commands::TierFigures 
   ColdTier(Store& store, std::unique_ptr<snapshot::LiveTier> tier);
   void Loaded(const std::shared_ptr<keyspace::Load>& load,
               Result<std::optional<keyspace::ColdValue>> found);
-
-  void NoteDamage(const Error& error);
 
   Store& store_;
   mutable std::mutex damage_mutex_;

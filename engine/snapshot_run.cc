@@ -100,10 +100,11 @@ Result<RewriteOutcome> SnapshotRun::Run() {
   if (writer != nullptr) point = HF_TRY(writer->FinishRotation());
   metadata_.cut_frame = point.last_frame;
   metadata_.cut_ms = store.clock().NowMs();  // no frame before the cut is newer
-  if (const RewriteOutcome walked = Walk(walk); walked != RewriteOutcome::kDone) return walked;
+  if (const RewriteOutcome walked = HF_TRY(Walk(walk)); walked != RewriteOutcome::kDone)
+    return walked;
   HF_TRY_STATUS(tier_.WaitUntilLanded());
   if (const auto damage = tier_.Damage())
-    return MakeError(ErrorCode::kCorruption, "the cold tier is damaged: " + *damage);
+    return MakeError(ErrorCode::kCorruption, "the cold tier cannot be trusted: " + *damage);
   const std::string name = environment_.catalog->NextCheckpointName();
   HF_TRY_STATUS(tier_.LinkCheckpoint(PathOf(name)));
   hold->End();
@@ -118,6 +119,10 @@ Status SnapshotRun::Publish(const std::string& name, const std::string& first_lo
   FileSystem& files = store.file_system();
   metadata_.id = store.random().NextRandom();
   metadata_.hash_key = environment_.catalog->manifest().hash_key.value();
+  if (Status synced = snapshot::SyncCheckpoint(files, PathOf(name)); !synced) {
+    tier_.Distrust(synced.error());
+    return synced;
+  }
   HF_TRY_STATUS(snapshot::SealCheckpoint(files, PathOf(name), metadata_));
   const auto keep = static_cast<size_t>(store.config().Integer("snapshot-keep"));
   const Superseded old =
@@ -131,10 +136,12 @@ Status SnapshotRun::Publish(const std::string& name, const std::string& first_lo
 }
 
 // Images of the walk wait for room; those of writers do not, so the walk leaves them some.
-RewriteOutcome SnapshotRun::Walk(CutWalk& walk) {
+Result<RewriteOutcome> SnapshotRun::Walk(CutWalk& walk) {
   while (walk.Step()) {
-    while (tier_.Congested() && !cancelled_.load(std::memory_order_relaxed))
+    while (tier_.Congested() && !cancelled_.load(std::memory_order_relaxed)) {
+      if (tier_.Failing()) return MakeError(ErrorCode::kIoError, "the cold tier cannot be written");
       std::this_thread::sleep_for(kCongestedPause);
+    }
     if (cancelled_.load(std::memory_order_relaxed)) return RewriteOutcome::kCancelled;
   }
   return walk.aborted() ? RewriteOutcome::kFlushed : RewriteOutcome::kDone;

@@ -84,6 +84,11 @@ Status LinkCheckpoint(LiveTier& tier, FileSystem& files, const std::string& path
   return tier.Checkpoint(path);
 }
 
+Status SyncCheckpoint(FileSystem& files, const std::string& path) {
+  HF_TRY(SyncFiles(files, path));
+  return {};
+}
+
 Status SealCheckpoint(FileSystem& files, const std::string& path, CheckpointMetadata metadata) {
   metadata.files = HF_TRY(SyncFiles(files, path));
   HF_CHECK(!metadata.files.empty());  // RocksDB's were linked

@@ -88,6 +88,9 @@ Result<CheckpointMetadata> ParseCheckpoint(std::string_view bytes, const std::st
 
 // Removes what an earlier attempt left in `path` and links everything that is in the tier there.
 Status LinkCheckpoint(LiveTier& tier, FileSystem& files, const std::string& path);
+// Makes the tables that were linked durable. After an error they must not be trusted, nor linked
+// again: a later sync of the same file may say that all is well and be wrong.
+Status SyncCheckpoint(FileSystem& files, const std::string& path);
 // Writes the metadata, with the list of all files that lie there now, and makes all of it durable:
 // files, directory, parent.
 Status SealCheckpoint(FileSystem& files, const std::string& path, CheckpointMetadata metadata);

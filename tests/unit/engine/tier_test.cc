@@ -15,15 +15,42 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Cannot write the metadata of a checkpoint, once it is told so.
+// A disk that cannot write the metadata of a checkpoint, or sync its tables, once it is told so.
 class FailingFiles final : public aof::PosixFileSystem {
  public:
   Result<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override {
     if (fails.load() && mode.write && path.find("HOLDFAST") != std::string::npos)
       return MakeError(ErrorCode::kIoError, "opening fails, as the test wants it");
-    return aof::PosixFileSystem::Open(path, mode);
+    std::unique_ptr<File> file = HF_TRY(aof::PosixFileSystem::Open(path, mode));
+    if (!path.ends_with(".sst")) return file;
+    return std::make_unique<Table>(std::move(file), sync_fails);
   }
   std::atomic<bool> fails{false};
+  std::atomic<bool> sync_fails{false};
+
+ private:
+  class Table final : public File {
+   public:
+    Table(std::unique_ptr<File> file, std::atomic<bool>& sync_fails)
+        : file_(std::move(file)), sync_fails_(sync_fails) {}
+    Result<size_t> ReadAt(uint64_t offset, std::span<char> out) override {
+      return file_->ReadAt(offset, out);
+    }
+    Status WriteAt(uint64_t offset, std::span<const std::string_view> parts) override {
+      return file_->WriteAt(offset, parts);
+    }
+    Status Sync() override {
+      if (sync_fails_.load())
+        return MakeError(ErrorCode::kIoError, "no sync, as the test wants it");
+      return file_->Sync();
+    }
+    Status Truncate(uint64_t size) override { return file_->Truncate(size); }
+    Result<uint64_t> Size() override { return file_->Size(); }
+
+   private:
+    std::unique_ptr<File> file_;
+    std::atomic<bool>& sync_fails_;
+  };
 };
 
 class TierTest : public testing::Test {
@@ -180,6 +207,22 @@ TEST_F(TierTest, AFailedSnapshotLeavesWhatWas) {
   Close();
   Open();
   EXPECT_EQ(Run("GET key"), "later");
+  Close();
+}
+
+// Linux says once that a sync failed; the next one would succeed and mean nothing.
+TEST_F(TierTest, ATierWhoseSyncFailedMakesNoCheckpointUntilTheNextStart) {
+  Open();
+  Run("SET key 1");
+  files_.sync_fails = true;
+  EXPECT_TRUE(Run("SAVE").starts_with("ERR "));
+  files_.sync_fails = false;
+  EXPECT_TRUE(Run("SAVE").starts_with("ERR "));
+  EXPECT_EQ(Run("SET key 2"), "OK");
+  Close();
+  Open();
+  EXPECT_EQ(Run("GET key"), "2");
+  EXPECT_EQ(Run("SAVE"), "OK");
   Close();
 }
 

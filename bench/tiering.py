@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""A store many times larger than its memory: load, reads, snapshots and restarts, each value checked.
+
+  bench/tiering.py                        10 million keys of 100 bytes, maxmemory 256 MB (10 minutes)
+  bench/tiering.py --keys 1000000 --maxmemory-mb 32
+
+Keys are loaded in order through one pipelined connection, so that the figures are the store's and not
+those of many clients. What is printed: throughput, server CPU, the most memory used and resident
+while loading; latencies of single GETs of random keys (nearly all of them cold) and throughput of
+pipelined ones; how long a snapshot takes after the load, after nothing and after 1% of the keys
+changed; how long a start takes to its first right answer after kill -9 with a tail of the log, and
+after a clean stop. Exits with 1 if a value was wrong or missing.
+"""
+
+import argparse
+import os
+import random
+import sys
+import time
+
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(REPOSITORY, "tests", "compat"))
+
+from resp import encode  # noqa: E402
+from server_process import ServerProcess, add_server_argument, logged, server_under_test  # noqa: E402
+
+BATCH = 500
+
+
+def key(number):
+    return b"key:%d" % number
+
+
+def value(number, generation):
+    return b"%012d%012d" % (number * 2654435761 % 10**12, generation) + b"v" * 76
+
+
+class Run:
+    """One server and what its keys should hold."""
+
+    def __init__(self, arguments, server):
+        self.keys = arguments.keys
+        self.limit = arguments.maxmemory_mb << 20
+        self.server = server
+        self.client = server.connect(timeout_s=600)
+        self.changed = 0  # keys below it have generation 1
+        self.rng = random.Random(1)
+        self.wrong = 0
+
+    def reconnect(self):
+        self.client.close()
+        self.client = self.server.connect(timeout_s=600)
+
+    def info(self, section):
+        lines = self.client.must("INFO", section).decode().split("\r\n")
+        return dict(line.split(":", 1) for line in lines if ":" in line)
+
+    def want(self, number):
+        return value(number, 1 if number < self.changed else 0)
+
+    def set_range(self, first, end, generation, look=None):
+        for start in range(first, end, BATCH):
+            numbers = range(start, min(end, start + BATCH))
+            self.client.send(b"".join(encode(b"SET", key(n), value(n, generation))
+                                      for n in numbers))
+            for _ in numbers:
+                if self.client.read_reply() != b"+OK\r\n":
+                    sys.exit("a SET was refused")
+            if look and start // BATCH % 200 == 0:
+                look()
+
+    def load(self):
+        used, resident = [0], [0]
+
+        def look():
+            used.append(int(self.info("memory")["used_memory"]))
+            resident.append(self.server.rss_bytes())
+
+        started, cpu = time.monotonic(), self.server.cpu_seconds()
+        self.set_range(0, self.keys, 0, look)
+        seconds, cpu = time.monotonic() - started, self.server.cpu_seconds() - cpu
+        print("load: %d keys in %.1f s, %.0f/s, server CPU %.2f us a key, used at most %.1f%% of "
+              "maxmemory, resident at most %.0f MB (%.0f%%)"
+              % (self.keys, seconds, self.keys / seconds, cpu / self.keys * 1e6,
+                 max(used) / self.limit * 100, max(resident) / 2**20,
+                 max(resident) / self.limit * 100), flush=True)
+        if self.client.must("DBSIZE") != self.keys:
+            sys.exit("DBSIZE is wrong")
+
+    def check(self, numbers):
+        self.client.send(b"".join(encode(b"GET", key(n)) for n in numbers))
+        for number in numbers:
+            wanted = self.want(number)
+            self.wrong += self.client.read_reply() != b"$%d\r\n%s\r\n" % (len(wanted), wanted)
+
+    def read_alone(self, count=20000):
+        times = []
+        for _ in range(count):
+            number = self.rng.randrange(self.keys)
+            started = time.perf_counter()
+            self.check([number])
+            times.append(time.perf_counter() - started)
+        times.sort()
+        print("GET of a random key, alone: p50 %.0f us, p99 %.0f us, longest %.1f ms"
+              % (times[count // 2] * 1e6, times[count * 99 // 100] * 1e6, times[-1] * 1e3))
+
+    def read_all(self):
+        order = list(range(self.keys))
+        self.rng.shuffle(order)
+        started, cpu = time.monotonic(), self.server.cpu_seconds()
+        for start in range(0, self.keys, 100):
+            self.check(order[start:start + 100])
+        seconds, cpu = time.monotonic() - started, self.server.cpu_seconds() - cpu
+        print("GET of every key once in random order, -P 100: %.0f/s, server CPU %.2f us a key, "
+              "resident %.0f MB" % (self.keys / seconds, cpu / self.keys * 1e6,
+                                    self.server.rss_bytes() / 2**20), flush=True)
+
+    def save(self, when):
+        resident, cpu = self.server.rss_bytes(), self.server.cpu_seconds()
+        started = time.monotonic()
+        self.client.must("SAVE")
+        print("SAVE %s: %.2f s, server CPU %.2f s, resident %+.0f MB"
+              % (when, time.monotonic() - started, self.server.cpu_seconds() - cpu,
+                 (self.server.rss_bytes() - resident) / 2**20), flush=True)
+
+    def change(self, count):
+        self.set_range(0, count, 1)
+        self.changed = max(self.changed, count)
+
+    def restart(self, stop, after):
+        stop()
+        started = time.monotonic()
+        self.server.start()
+        self.reconnect()
+        self.check([self.keys - 1, 0])
+        print("start %s: %.3f s to the first right answers" % (after, time.monotonic() - started),
+              flush=True)
+        if self.client.must("DBSIZE") != self.keys:
+            sys.exit("DBSIZE is wrong after the start")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    add_server_argument(parser)
+    parser.add_argument("--keys", type=int, default=10_000_000)
+    parser.add_argument("--maxmemory-mb", type=int, default=256)
+    arguments = parser.parse_args()
+    flags = logged("everysec", ["--eviction-action", "spill", "--maxmemory",
+                                "%dmb" % arguments.maxmemory_mb, "--maxmemory-policy",
+                                "allkeys-s3fifo"])
+    with ServerProcess(server_under_test(arguments), flags) as server:
+        run = Run(arguments, server)
+        run.load()
+        run.read_alone()
+        run.read_all()
+        run.save("after the load")
+        run.save("after nothing")
+        run.change(arguments.keys // 100)
+        run.save("after 1% changed")
+        tail = min(arguments.keys, (64 << 20) // 160)
+        run.change(tail)
+        run.restart(server.kill, "after kill -9, a log of %d SETs" % tail)
+        run.restart(server.terminate, "after a clean stop")
+        run.read_alone()
+        print("%d values were wrong or missing" % run.wrong)
+        return 1 if run.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

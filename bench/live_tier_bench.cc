@@ -80,8 +80,7 @@ void AwaitCompactions() {
 }
 
 std::unique_ptr<LiveTier> OpenTier(const Folder& folder) {
-  auto opened =
-      LiveTier::Open({.directory = folder.tier(), .checkpoint = {}, .block_cache_bytes = 64 << 20});
+  auto opened = LiveTier::Open({.directory = folder.tier(), .checkpoint = {}});
   if (!opened) std::abort();
   return *std::move(opened);
 }

@@ -21,6 +21,9 @@
 
 namespace holdfast {
 
+namespace keyspace {
+struct Shard;
+}
 class Store;
 
 class ColdTier final : public keyspace::ColdStore, public commands::TierFigures {
@@ -66,7 +69,7 @@ class ColdTier final : public keyspace::ColdStore, public commands::TierFigures 
 
   // Rows of spaces that no database has any more: a crash may have come before they were removed.
   Status ForgetDeadSpaces();
-  // Moves every key out of memory (spill_all.cc).
+  // Moves every key out of memory, having checked what the tier has (spill_all.cc).
   Status SpillAll();
   // By a background thread, about once a second: what the tier holds in memory is counted in the
   // budget, and some long values that nobody names any more are freed.
@@ -78,6 +81,7 @@ class ColdTier final : public keyspace::ColdStore, public commands::TierFigures 
 
  private:
   ColdTier(Store& store, std::unique_ptr<snapshot::LiveTier> tier);
+  Status CheckClean(keyspace::Shard& shard, int database);
   void Loaded(const std::shared_ptr<keyspace::Load>& load,
               Result<std::optional<keyspace::ColdValue>> found);
 

@@ -23,14 +23,6 @@ constexpr char kTierName[] = "live-tier";
 constexpr uint64_t kUntouchedLogBytes = 256;  // its header and an empty frame or two
 constexpr int64_t kMsPerSecond = 1000;
 
-// Of what is read again and again memory has the values themselves.
-uint64_t BlockCacheBytes(int64_t maxmemory) {
-  constexpr uint64_t kLeast = uint64_t{512} << 10;
-  constexpr uint64_t kMost = uint64_t{32} << 20;
-  if (maxmemory <= 0) return kMost;
-  return std::clamp(static_cast<uint64_t>(maxmemory) / 32, kLeast, kMost);
-}
-
 }  // namespace
 
 bool StoreLog::WantsTier() const {
@@ -45,8 +37,7 @@ Result<std::unique_ptr<ColdTier>> StoreLog::OpenTier() {
   HF_CHECK(directory_lock_ != nullptr);
   std::unique_ptr<ColdTier> tier = HF_TRY(ColdTier::Open(
       store_, {.directory = aof::JoinPath(store_.config().Text("dir"), kTierName),
-               .checkpoint = recovery_point_ ? recovery_point_->checkpoint : std::string(),
-               .block_cache_bytes = BlockCacheBytes(store_.config().Integer("maxmemory"))}));
+               .checkpoint = recovery_point_ ? recovery_point_->checkpoint : std::string()}));
   store_.keyspace().AttachColdStore(*tier);
   if (recovery_point_) {
     HF_TRY_STATUS(RestoreCounts(recovery_point_->metadata));

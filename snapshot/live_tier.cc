@@ -227,7 +227,6 @@ Status LiveTier::VerifyChecksums() {
 
 LiveTierFigures LiveTier::Figures() const {
   LiveTierFigures figures;
-  figures.memory_bytes = database_->cache->GetUsage();
   for (rocksdb::ColumnFamilyHandle* family : database_->families) {
     const auto property = [&](const char* name) {
       uint64_t value = 0;

@@ -35,9 +35,8 @@
 namespace holdfast::snapshot {
 
 struct LiveTierOptions {
-  std::string directory;   // the tier's own: what lies there goes. Its parent exists
-  std::string checkpoint;  // to begin with; empty: an empty tier
-  uint64_t block_cache_bytes = uint64_t{8} << 20;
+  std::string directory;    // the tier's own: what lies there goes. Its parent exists
+  std::string checkpoint;   // to begin with; empty: an empty tier
   int background_jobs = 4;  // three compactions: a long one does not hold up the short ones
 };
 
@@ -64,7 +63,7 @@ enum class ReadDepth {
 };
 
 struct LiveTierFigures {
-  uint64_t memory_bytes = 0;  // block cache, filters, indexes, memtables
+  uint64_t memory_bytes = 0;  // filters, indexes, memtables
   uint64_t disk_bytes = 0;
   uint64_t newest_files = 0;        // not compacted yet: each may cost a read a look
   uint64_t filter_passes = 0;       // looks that a filter let through

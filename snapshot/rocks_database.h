@@ -2,7 +2,6 @@
 // to snapshot/.
 #pragma once
 
-#include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/statistics.h>
 
@@ -61,7 +60,6 @@ struct LiveTier::Database {
   std::unique_ptr<rocksdb::Env> env;
   rocksdb::Options options;
   rocksdb::Options landing;  // of the files that land
-  std::shared_ptr<rocksdb::Cache> cache;
   std::shared_ptr<rocksdb::Statistics> statistics;
   std::unique_ptr<rocksdb::DB> db;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families{};

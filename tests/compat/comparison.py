@@ -2,6 +2,7 @@
 that led to it."""
 
 import re
+import sys
 import time
 import zlib
 
@@ -226,6 +227,8 @@ class Comparison:
         except BROKEN:  # the section may have killed it, or taken its rights away
             return
         self.spills += reply == b"+OK\r\n"
+        if reply.startswith(b"-ERR the tier"):
+            sys.exit("DEBUG SPILL: %s" % reply.decode())
 
     @staticmethod
     def _command_of(step, at):

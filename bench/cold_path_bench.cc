@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench/folder.h"
 #include "engine/cold_reads.h"
 #include "engine/cold_writes.h"
 #include "engine/keyspace/load.h"
@@ -21,27 +22,11 @@
 namespace holdfast {
 namespace {
 
+using bench::CpuSeconds;
+using bench::Folder;
+
 constexpr size_t kValueBytes = 100;
 constexpr uint64_t kLimit = uint64_t{256} << 20;
-
-double CpuSeconds(clockid_t clock) {
-  timespec time{};
-  ::clock_gettime(clock, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
-}
-
-class Folder {
- public:
-  Folder() {
-    std::string name = std::filesystem::temp_directory_path() / "holdfast-bench-XXXXXX";
-    path_ = ::mkdtemp(name.data());
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  std::string tier() const { return path_ + "/tier"; }
-
- private:
-  std::string path_;
-};
 
 // A tier with its queue and its pool, of a store with 256 MB.
 class Path {

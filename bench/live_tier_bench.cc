@@ -12,27 +12,18 @@
 #include <thread>
 #include <vector>
 
+#include "bench/folder.h"
 #include "holdfast/random.h"
 #include "snapshot/live_tier.h"
 
 namespace holdfast::snapshot {
 namespace {
 
+using bench::CpuSeconds;
+using bench::Folder;
+
 constexpr size_t kRows = 1'000'000;
 constexpr size_t kValueBytes = 100;
-
-class Folder {
- public:
-  Folder() {
-    std::string name = std::filesystem::temp_directory_path() / "holdfast-bench-XXXXXX";
-    path_ = ::mkdtemp(name.data());
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  std::string tier() const { return path_ + "/tier"; }
-
- private:
-  std::string path_;
-};
 
 // Row `i` of a data set. Absent ones have numbers from kRows on, so that they lie among the others.
 struct Row {
@@ -46,12 +37,6 @@ struct Row {
   std::string value;
   ColdKey key;
 };
-
-double CpuSeconds(clockid_t clock) {
-  timespec time{};
-  ::clock_gettime(clock, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
-}
 
 // What landing costs this thread is added to `seconds`.
 void LandRows(LiveTier& tier, size_t from, size_t count, double& seconds) {

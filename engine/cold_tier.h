@@ -77,7 +77,7 @@ class ColdTier final : public keyspace::ColdStore, public commands::TierFigures 
 
   void Add(commands::TierFields& fields) const override;
   // The last try to write to it failed; the next comes by itself.
-  bool Failing() const { return writes_->Figures().failing; }
+  bool Failing() const { return writes_->Failing(); }
 
  private:
   ColdTier(Store& store, std::unique_ptr<snapshot::LiveTier> tier);

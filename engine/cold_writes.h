@@ -86,6 +86,8 @@ class ColdWrites {
   void LetSpacesGo();
   // True: whoever can choose when to queue more should wait a moment.
   bool Congested() const;
+  // The last try to land failed; the next comes by itself.
+  bool Failing() const { return failing_.load(std::memory_order_relaxed); }
   ColdWritesFigures Figures() const;
 
  private:

@@ -260,7 +260,7 @@ Outcome Executor::Run(Session& session, const PreparedCommand& command, ReplySin
   std::span<const KeyHandle> keys;
   for (Fetch fetch = Fetch::kAgain; fetch != Fetch::kThere;) {
     keys = LockFor(session, command, args, locks);
-    if (!MayBeCold(keys)) [[likely]]
+    if (!MayBeCold(keys) || AllHot(entry, keys)) [[likely]]
       break;
     wanted_.clear();
     CollectWanted(session.database, entry, args);
@@ -378,10 +378,10 @@ Status Executor::Replay(int database, const PreparedCommand& command) {
       }
       keys = keys_;
     }
-    if (MayBeCold(keys)) [[unlikely]] {
+    if (MayBeCold(keys) && !AllHot(*command.entry, keys)) [[unlikely]] {
       wanted_.clear();
       CollectWanted(database, *command.entry, command.args);
-      HF_TRY_STATUS(FetchForReplay(locks));
+      HF_TRY_STATUS(FetchInPlace(locks));
     }
     if (locks.HoldsNothing() && !keys.empty()) continue;
     const Status replayed = ReplayLocked(database, command, keys, locks);
@@ -443,7 +443,7 @@ Executor::Expiry Executor::DeleteExpired(KeyHandle key, const keyspace::SpaceId*
     if (key.database < 0) return Expiry::kNotDue;
     if (!MayBeCold({&key, 1})) break;
     wanted_.assign(1, {key, keyspace::Need::kHeader});
-    if (!FetchForReplay(locks)) return Expiry::kUnreadable;
+    if (!FetchInPlace(locks)) return Expiry::kUnreadable;
   } while (locks.HoldsNothing());
   KeyAccess access(store_.keyspace(), {.now_ms = now_ms_, .log = Log(), .rule = &access_rule_});
   const uint64_t before = key.shard->counters.expired;

@@ -156,6 +156,8 @@ class Executor {
     kFailed,  // ... were let go of: the error is the reply
   };
   static bool MayBeCold(std::span<const keyspace::KeyHandle> keys);
+  static bool AllHot(const commands::CommandEntry& entry,
+                     std::span<const keyspace::KeyHandle> keys);
   void CollectWanted(int database, const commands::CommandEntry& entry,
                      std::span<const std::string_view> args);
   void CollectOtherKeys(int database, const commands::CommandEntry& entry,
@@ -163,7 +165,7 @@ class Executor {
                         std::vector<keyspace::KeyHandle>& keys);
   void CollectWantedByExec(const commands::Session& session);
   Fetch FetchCold(commands::Session& session, keyspace::LockedShards& locks, ReplySink& reply);
-  Status FetchForReplay(keyspace::LockedShards& locks);
+  Status FetchInPlace(keyspace::LockedShards& locks);
   std::shared_ptr<keyspace::LoadSet> Ask(keyspace::LoadListener* listener, bool& cold,
                                          bool& failed);
   void ReadInPlace(std::shared_ptr<keyspace::LoadSet> set, keyspace::LockedShards& locks);

@@ -23,6 +23,16 @@ bool Executor::MayBeCold(std::span<const KeyHandle> keys) {
   return std::ranges::any_of(keys, [](const KeyHandle& key) { return key.shard->cold_keys != 0; });
 }
 
+// All that the command looks at is in memory: nothing has to be asked for. (What a row's other_keys
+// name is not among `keys`.)
+bool Executor::AllHot(const CommandEntry& entry, std::span<const KeyHandle> keys) {
+  return entry.spec->other_keys == nullptr && std::ranges::all_of(keys, [](const KeyHandle& key) {
+           const memtable::Table* table = key.shard->table(key.database);
+           return key.shard->cold_keys == 0 ||
+                  (table != nullptr && table->Find(key.ref) != nullptr);
+         });
+}
+
 // A header row says all that a reader of a header wants; who changes the expiry or the name of a
 // key takes its value along, so that is read. And what does not care for the old value must still
 // know if there was one, for the count of keys.
@@ -92,7 +102,7 @@ Executor::Fetch Executor::FetchCold(Session& session, LockedShards& locks, Reply
   return Fetch::kFailed;
 }
 
-Status Executor::FetchForReplay(LockedShards& locks) {
+Status Executor::FetchInPlace(LockedShards& locks) {
   bool cold = false;
   bool failed = false;
   std::shared_ptr<LoadSet> set = Ask(nullptr, cold, failed);

@@ -1,6 +1,7 @@
 // Every key leaves memory: for tests, by DEBUG SPILL. Two rounds: what is dirty is queued and
 // lands, then what is clean is dropped. Keys that are changed or pinned meanwhile stay.
-#include <algorithm>
+#include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -43,7 +44,6 @@ void ForEachEntry(Keyspace& keyspace, Shard& shard, int database, const Visit& v
 
 // A clean entry, as it was under the lock.
 struct CleanCopy {
-  std::string name;
   memtable::KeyOrder order;
   std::string value;
   UnixMs expiry_ms;
@@ -55,23 +55,23 @@ struct CleanCopy {
 // caller does not care.
 Status ColdTier::CheckClean(Shard& shard, int database) {
   Keyspace& keyspace = store_.keyspace();
-  std::vector<CleanCopy> copies;
+  std::map<std::string, CleanCopy, std::less<>> copies;  // by name
   keyspace::SpaceId space = 0;
   ForEachEntry(keyspace, shard, database, [&](const KeyHandle& key, Entry* entry) {
     space = keyspace.space(database);
     if (entry->Has(memtable::kDirty)) return;
     Entry::Scratch scratch;
-    copies.push_back({std::string(key.name()), key.ref.order(),
-                      std::string(entry->StringBytes(scratch)), entry->expiry_ms()});
+    copies[std::string(key.name())] = {key.ref.order(), std::string(entry->StringBytes(scratch)),
+                                       entry->expiry_ms()};
   });
   std::vector<keyspace::ColdAddress> addresses;
-  for (const CleanCopy& copy : copies) addresses.push_back({space, copy.order, copy.name});
+  for (const auto& [name, copy] : copies) addresses.push_back({space, copy.order, name});
   size_t same = 0;
   HF_TRY_STATUS(
       ReadEach(addresses, [&](const keyspace::ColdAddress& key, const keyspace::ColdValue& value) {
-        const auto copy = std::ranges::find(copies, key.name, &CleanCopy::name);
+        const CleanCopy& copy = copies.find(key.name)->second;
         const std::string_view bytes = value.block ? value.block->view() : value.bytes;
-        if (bytes == copy->value && value.facts.expiry_ms == copy->expiry_ms) ++same;
+        if (bytes == copy.value && value.facts.expiry_ms == copy.expiry_ms) ++same;
       }));
   if (same == copies.size()) return {};
   return MakeError(ErrorCode::kCorruption, "ERR the tier has something else than memory");

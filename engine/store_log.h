@@ -146,6 +146,7 @@ class StoreLog final : public commands::Persistence {
   bool save_wanted_ = false;
   bool saves_at_stop_ = true;  // but for SHUTDOWN NOSAVE
   uint64_t changes_at_save_ = 0;
+  uint64_t saves_ = 0;                    // rewrites and snapshots that were completed
   BackgroundRewrite* rewrite_ = nullptr;  // while one runs
   UnixMs rewrite_started_ms_ = 0;
   int64_t last_rewrite_seconds_ = -1;

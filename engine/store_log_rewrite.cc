@@ -117,6 +117,7 @@ void StoreLog::NoteRewrite(const Result<RewriteOutcome>& ended) {
   }
   switch (*ended) {
     case RewriteOutcome::kDone:
+      ++saves_;
       failed_rewrites_ = 0;
       retry_pause_ns_ = 0;
       last_save_ms_ = store_.clock().NowMs();

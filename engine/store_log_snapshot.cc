@@ -1,5 +1,7 @@
 // The StoreLog of a store with a cold tier: what it rewrites is a checkpoint, by request, by the
 // rules of `save`, by growth of the log and at a clean stop, with a log or without one.
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "aof/log_recovery.h"
@@ -13,8 +15,6 @@
 #include "engine/store.h"
 #include "engine/store_log.h"
 #include "holdfast/check.h"
-
-#include <fmt/core.h>
 
 namespace holdfast {
 namespace {
@@ -136,15 +136,19 @@ Result<std::string> StoreLog::StartSave(bool schedule) {
   return "Background saving started";
 }
 
+// One that FLUSHALL overtakes begins again: that one is waited for as well.
 Status StoreLog::Save() {
-  const uint64_t before = [this] {
-    const std::lock_guard lock(mutex_);
-    return rewrites_;
-  }();
-  HF_TRY(StartSave(false));
   std::unique_lock lock(mutex_);
-  wake_.wait(lock, [&] { return stop_ || (rewrites_ > before && !save_wanted_); });
-  if (rewrites_ > before && failed_rewrites_ == 0) return {};
+  const uint64_t saves = saves_;
+  const uint64_t tried = rewrites_;
+  lock.unlock();
+  HF_TRY(StartSave(false));
+  lock.lock();
+  wake_.wait(lock, [&] {
+    const bool goes_on = rewrite_ != nullptr || save_wanted_ || rewrite_wanted_;
+    return stop_ || saves_ > saves || (rewrites_ > tried && !goes_on);
+  });
+  if (saves_ > saves) return {};
   return MakeError(ErrorCode::kIoError, "ERR the snapshot failed: see the server's log");
 }
 

@@ -46,6 +46,7 @@ char* ColdBatch::Room(size_t bytes) {
 
 void ColdBatch::Append(keyspace::ColdItem item) {
   HF_CHECK(!item.block || item.bytes.empty());
+  HF_CHECK(item.write || (item.probe && item.ticket == 0 && item.leaving_bytes == 0));
   HF_CHECK(!item.erase || (!item.block && item.bytes.empty()));
   const std::string_view name = item.key.name;
   char* room = Room(RecordBytes(name.size(), item.bytes.size()));
@@ -59,6 +60,9 @@ void ColdBatch::Append(keyspace::ColdItem item) {
                                          .leaving_bytes = item.leaving_bytes,
                                          .shard = item.shard,
                                          .ticket = item.ticket,
+                                         .cut = item.cut,
+                                         .probe = item.probe,
+                                         .write = item.write,
                                          .erase = item.erase,
                                          .evict = item.evict};
   name.copy(room + sizeof(Record), name.size());

@@ -26,6 +26,9 @@ class ColdBatch {
     uint32_t leaving_bytes;
     uint16_t shard;
     uint16_t ticket;
+    uint8_t cut;
+    bool probe;
+    bool write;
     bool erase;
     bool evict;
 

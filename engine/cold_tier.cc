@@ -31,8 +31,11 @@ ColdTier::ColdTier(Store& store, std::unique_ptr<snapshot::LiveTier> tier)
   writes_ = std::make_unique<ColdWrites>(ColdWritesParts{
       .rows = &rows_,
       .budget = &store.keyspace().budget(),
+      .probed = [&keyspace = store.keyspace()](
+                    const keyspace::ColdProbed& found) { keyspace.Probed(found); },
       .landed = [&keyspace =
                      store.keyspace()](const keyspace::ColdLanded& item) { keyspace.Landed(item); },
+      .damaged = [this](const Error& error) { Distrust(error); },
       .logger = store.logger()});
   const int64_t threads = store.config().Integer("cold-read-threads");
   reads_ = std::make_unique<ColdReads>(ColdReadsParts{
@@ -156,6 +159,7 @@ void ColdTier::Add(commands::TierFields& fields) const {
   const ColdWritesFigures writes = writes_->Figures();
   add("cold_writes_queued", writes.queued_items);
   add("cold_writes_queued_bytes", writes.queued_bytes);
+  add("cold_probes", writes.probed_items);
   add("cold_writes_landed", writes.landed_items);
   add("cold_writes_landed_bytes", writes.landed_bytes);
   add("cold_landings", writes.landings);

@@ -39,6 +39,7 @@ class ColdTier final : public keyspace::ColdStore, public commands::TierFigures 
   bool HasRoom(const keyspace::ColdItem& item) const override { return writes_->HasRoom(item); }
   void Queue(keyspace::ColdItem item) override { writes_->Queue(std::move(item)); }
   void Hurry() override { writes_->Hurry(); }
+  Status WaitUntilLanded() override { return writes_->WaitUntilLanded(); }
   void StartReads(std::vector<std::shared_ptr<keyspace::Load>> loads) override {
     reads_->StartReads(std::move(loads));
   }
@@ -56,7 +57,6 @@ class ColdTier final : public keyspace::ColdStore, public commands::TierFigures 
   // ---- snapshots; no lock held
   // See ColdWrites.
   bool Congested() const { return writes_->Congested(); }
-  Status WaitUntilLanded() { return writes_->WaitUntilLanded(); }
   void KeepSpaces() { writes_->KeepSpaces(); }
   void LetSpacesGo() { writes_->LetSpacesGo(); }
   Status LinkCheckpoint(const std::string& path);

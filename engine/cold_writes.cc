@@ -26,11 +26,12 @@ constexpr milliseconds kHurriedGather{4};
 constexpr milliseconds kCongestedPause{5};
 constexpr int kMostCongestedPauses = 400;  // two seconds
 constexpr milliseconds kLongestRetry{5000};
+constexpr size_t kKeysPerProbe = 256;  // their rows are in memory meanwhile
 
 }  // namespace
 
 ColdWrites::ColdWrites(ColdWritesParts parts) : parts_(std::move(parts)) {
-  HF_CHECK(parts_.rows != nullptr && parts_.budget != nullptr && parts_.landed);
+  HF_CHECK(parts_.rows != nullptr && parts_.budget != nullptr && parts_.landed && parts_.probed);
 }
 
 void ColdWrites::Start() {
@@ -173,6 +174,7 @@ ColdWritesFigures ColdWrites::Figures() const {
   const std::lock_guard lock(mutex_);
   return {.queued_items = items_.load(std::memory_order_relaxed),
           .queued_bytes = bytes_.load(std::memory_order_relaxed),
+          .probed_items = probed_items_,
           .landed_items = landed_items_,
           .landed_bytes = landed_bytes_,
           .landings = landings_,
@@ -229,16 +231,30 @@ void ColdWrites::TakeQueued() {
   }
 }
 
+// Until it succeeds. False: Stop came first.
+bool ColdWrites::Retry(const std::function<Status()>& step) {
+  milliseconds retry = parts_.first_retry;
+  for (Status done = step(); !done; done = step()) {
+    if (closed_.load(std::memory_order_acquire)) return false;
+    NoteFailure(done.error());
+    if (!Pause(retry)) return false;
+    retry = std::min(2 * retry, kLongestRetry);
+  }
+  NoteSuccess();
+  return true;
+}
+
 // False: Stop came first.
 bool ColdWrites::LandTaken() {
+  if (!Probe()) return false;
   std::vector<snapshot::ColdWrite> writes;
   size_t items = 0;
   for (const ColdBatch& batch : taken_) items += batch.items();
-  if (items == 0) return true;
   writes.reserve(items);
   uint64_t bytes = 0;
   for (const ColdBatch& batch : taken_) {
     batch.ForEach([&](const ColdBatch::Record& record) {
+      if (!record.write) return;
       writes.push_back({.key = RowKeyOf(record.address()),
                         .erase = record.erase,
                         .header = HeaderOf(record.facts),
@@ -246,20 +262,67 @@ bool ColdWrites::LandTaken() {
       bytes += record.name_bytes + record.value().size();
     });
   }
-  HF_CHECK(writes.size() == items);
-  milliseconds retry = parts_.first_retry;
-  for (Status landed = LandOnce(writes); !landed; landed = LandOnce(writes)) {
-    if (closed_.load(std::memory_order_acquire)) return false;
-    NoteFailure(landed.error());
-    if (!Pause(retry)) return false;
-    retry = std::min(2 * retry, kLongestRetry);
-  }
-  NoteSuccess();
+  HF_CHECK(writes.size() <= items);
+  if (writes.empty()) return true;
+  if (!Retry([&] { return LandOnce(writes); })) return false;
   const std::lock_guard lock(mutex_);
-  landed_items_ += items;
+  landed_items_ += writes.size();
   landed_bytes_ += bytes;
   ++landings_;
   return true;
+}
+
+// Nothing of these keys is on its way but what was taken, so what the tier has now is what it had
+// when they were written. False: Stop came first.
+bool ColdWrites::Probe() {
+  std::vector<const ColdBatch::Record*> records;
+  for (const ColdBatch& batch : taken_) {
+    batch.ForEach([&](const ColdBatch::Record& record) {
+      if (record.probe) records.push_back(&record);
+    });
+  }
+  std::vector<keyspace::ColdProbed> found;
+  for (std::span<const ColdBatch::Record* const> left = records; !left.empty();) {
+    const auto some = left.first(std::min(left.size(), kKeysPerProbe));
+    left = left.subspan(some.size());
+    const bool asked = Retry([&] {
+      found.clear();
+      return ProbeOnce(some, found);
+    });
+    if (!asked) return false;
+    for (const keyspace::ColdProbed& probed : found) parts_.probed(probed);
+  }
+  if (records.empty()) return true;
+  const std::lock_guard lock(mutex_);
+  probed_items_ += records.size();
+  return true;
+}
+
+// A row that is damaged was there.
+Status ColdWrites::ProbeOnce(std::span<const ColdBatch::Record* const> records,
+                             std::vector<keyspace::ColdProbed>& found) {
+  std::vector<snapshot::ColdKey> keys;
+  keys.reserve(records.size());
+  for (const ColdBatch::Record* record : records) keys.push_back(RowKeyOf(record->address()));
+  const auto rows = parts_.rows->Read(keys, snapshot::ReadDepth::kHeader);
+  if (!rows && rows.error().code == ErrorCode::kCorruption && records.size() > 1) {
+    for (size_t i = 0; i < records.size(); ++i)
+      HF_TRY_STATUS(ProbeOnce(records.subspan(i, 1), found));
+    return {};
+  }
+  if (!rows && rows.error().code != ErrorCode::kCorruption) return std::unexpected(rows.error());
+  if (!rows) parts_.damaged(rows.error());
+  for (size_t i = 0; i < records.size(); ++i) {
+    const ColdBatch::Record& record = *records[i];
+    const bool existed = !rows || (*rows)[i].has_value();
+    found.push_back(
+        {.shard = record.shard,
+         .space = record.space,
+         .cut = record.cut,
+         .existed = existed,
+         .expires = rows && existed && (*rows)[i]->header.expiry_ms != memtable::kNoExpiry});
+  }
+  return {};
 }
 
 Status ColdWrites::LandOnce(const std::vector<snapshot::ColdWrite>& writes) {
@@ -279,6 +342,7 @@ Status ColdWrites::LandOnce(const std::vector<snapshot::ColdWrite>& writes) {
 void ColdWrites::ReportTaken() {
   for (ColdBatch& batch : taken_) {
     batch.ForEach([this](const ColdBatch::Record& record) {
+      if (!record.write) return;
       parts_.landed({.shard = record.shard,
                      .key = record.address(),
                      .ticket = record.ticket,

@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -35,9 +36,12 @@ namespace holdfast {
 struct ColdWritesParts {
   ColdRows* rows = nullptr;
   eviction::MemoryBudget* budget = nullptr;
-  // What landed; called without locks, by the landing thread.
+  // What was found before the first write of a key of which nobody knew; and what landed. Called
+  // without locks, by the landing thread.
+  std::function<void(const keyspace::ColdProbed&)> probed;
   std::function<void(const keyspace::ColdLanded&)> landed;
-  Logger* logger = nullptr;  // may be null
+  std::function<void(const Error&)> damaged;  // a read met damage; may be called so as well
+  Logger* logger = nullptr;                   // may be null
   // A batch is gathered for so long, unless there is much of it or somebody is in a hurry.
   std::chrono::milliseconds gather{50};
   std::chrono::milliseconds first_retry{50};
@@ -46,6 +50,7 @@ struct ColdWritesParts {
 struct ColdWritesFigures {
   uint64_t queued_items = 0;  // not landed yet
   uint64_t queued_bytes = 0;  // of memory for them, long values not counted
+  uint64_t probed_items = 0;
   uint64_t landed_items = 0;
   uint64_t landed_bytes = 0;  // of keys and values
   uint64_t landings = 0;
@@ -107,6 +112,10 @@ class ColdWrites {
   void Gather(std::unique_lock<std::mutex>& lock);
   void TakeQueued();
   bool LandTaken();
+  bool Probe();
+  Status ProbeOnce(std::span<const ColdBatch::Record* const> records,
+                   std::vector<keyspace::ColdProbed>& found);
+  bool Retry(const std::function<Status()>& step);
   Status LandOnce(const std::vector<snapshot::ColdWrite>& writes);
   void ReportTaken();
   bool Pause(std::chrono::milliseconds time);
@@ -138,6 +147,7 @@ class ColdWrites {
   uint64_t waits_wanted_ = 0;  // WaitUntilLanded
   uint64_t waits_done_ = 0;    // those up to here are over
   uint64_t failures_ = 0;
+  uint64_t probed_items_ = 0;
   uint64_t landed_items_ = 0;
   uint64_t landed_bytes_ = 0;
   uint64_t landings_ = 0;

@@ -148,6 +148,8 @@ class Executor {
   Outcome Offloaded(commands::Session& session, ReplySink& reply, uint64_t& started);
   Outcome RunExec(commands::Session& session, ReplySink& reply);
   void LockForExec(const commands::Session& session, keyspace::LockedShards& locks);
+  bool MayCountKeys(const commands::Session& session) const;
+  bool CountsAreExact(keyspace::LockedShards& locks);
   // ---- cold keys (executor_residency.cc)
   enum class Fetch : uint8_t {
     kThere,   // the locks are held, the command may run

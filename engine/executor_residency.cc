@@ -34,8 +34,8 @@ bool Executor::AllHot(const CommandEntry& entry, std::span<const KeyHandle> keys
 }
 
 // A header row says all that a reader of a header wants; who changes the expiry or the name of a
-// key takes its value along, so that is read. And what does not care for the old value must still
-// know if there was one, for the count of keys.
+// key takes its value along, so that is read. What does not care for the old value reads nothing,
+// unless somebody is waiting for an exact count of keys.
 void Executor::CollectWanted(int database, const CommandEntry& entry,
                              std::span<const std::string_view> args) {
   other_keys_.clear();
@@ -50,7 +50,11 @@ void Executor::CollectWanted(int database, const CommandEntry& entry,
   positions_.clear();
   if (!commands::CommandTable::FindKeys(entry, args, positions_)) return;
   for (const commands::KeyPosition& position : positions_) {
-    Need need = std::max(position.need, Need::kExistence);
+    Need need = position.need;
+    if (need == Need::kNothing) {
+      if (!store_.keyspace().MustLook()) continue;
+      need = Need::kExistence;
+    }
     if (need == Need::kHeader && entry.Has(commands::kWrite)) need = Need::kValue;
     wanted_.push_back({store_.keyspace().Handle(database, args[position.argument]), need});
   }
@@ -78,6 +82,7 @@ std::shared_ptr<LoadSet> Executor::Ask(keyspace::LoadListener* listener, bool& c
 }
 
 Executor::Fetch Executor::FetchCold(Session& session, LockedShards& locks, ReplySink& reply) {
+  if (wanted_.empty()) return Fetch::kThere;
   bool cold = false;
   bool failed = false;
   std::shared_ptr<LoadSet> set = Ask(session.load_listener, cold, failed);
@@ -103,6 +108,7 @@ Executor::Fetch Executor::FetchCold(Session& session, LockedShards& locks, Reply
 }
 
 Status Executor::FetchInPlace(LockedShards& locks) {
+  if (wanted_.empty()) return {};
   bool cold = false;
   bool failed = false;
   std::shared_ptr<LoadSet> set = Ask(nullptr, cold, failed);

@@ -1,5 +1,6 @@
 #include "engine/snapshot_run.h"
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -69,7 +70,8 @@ void SnapshotRun::TakeCounts() {
     snapshot::CheckpointDatabase& counted = metadata_.databases.emplace_back();
     counted.database = static_cast<uint32_t>(database);
     counted.space = keyspace.space(database);
-    for (const Shard& shard : keyspace.shards()) {
+    for (Shard& shard : keyspace.shards()) {
+      if (database == 0) shard.residency->BeginCut();
       const keyspace::ColdCount& cold = shard.residency->cold(database);
       snapshot::CheckpointCounts count{.keys = cold.keys, .expiring = cold.expiring};
       if (const memtable::Table* table = shard.table(database)) {
@@ -77,6 +79,24 @@ void SnapshotRun::TakeCounts() {
         count.expiring += table->expiring();
       }
       counted.shards.push_back(count);
+    }
+  }
+}
+
+// All that was there at the cut has landed: what it replaced in the tier is known.
+void SnapshotRun::CorrectCounts() {
+  for (Shard& shard : environment_.store->keyspace().shards()) {
+    shard.lock.Lock();
+    const auto corrections = shard.residency->cut_corrections();
+    shard.lock.Unlock();
+    for (const auto& correction : corrections) {
+      const auto counted = std::ranges::find(metadata_.databases, correction.space,
+                                             &snapshot::CheckpointDatabase::space);
+      if (counted == metadata_.databases.end()) continue;  // of an earlier cut that was given up
+      snapshot::CheckpointCounts& count = counted->shards[shard.index];
+      HF_CHECK(count.keys >= correction.keys && count.expiring >= correction.expiring);
+      count.keys -= correction.keys;
+      count.expiring -= correction.expiring;
     }
   }
 }
@@ -103,6 +123,7 @@ Result<RewriteOutcome> SnapshotRun::Run() {
   if (const RewriteOutcome walked = HF_TRY(Walk(walk)); walked != RewriteOutcome::kDone)
     return walked;
   HF_TRY_STATUS(tier_.WaitUntilLanded());
+  CorrectCounts();
   if (const auto damage = tier_.Damage())
     return MakeError(ErrorCode::kCorruption, "the cold tier cannot be trusted: " + *damage);
   const std::string name = environment_.catalog->NextCheckpointName();

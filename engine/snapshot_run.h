@@ -34,6 +34,7 @@ class SnapshotRun final : public BackgroundRewrite, private keyspace::CutSink {
  private:
   void Image(const keyspace::CutImage& image) override;
   void TakeCounts();
+  void CorrectCounts();
   Result<RewriteOutcome> Walk(keyspace::CutWalk& walk);
   Status Publish(const std::string& name, const std::string& first_log);
   std::string PathOf(const std::string& name) const;

@@ -50,8 +50,10 @@ Status StoreLog::LoadInitialData() {
 uint64_t StoreLog::KeyCount() {
   keyspace::LockedShards locks(store_.keyspace());
   uint64_t keys = 0;
-  for (int i = 0; i < store_.keyspace().databases(); ++i)
-    keys += store_.keyspace().SizeOf(locks, i).keys;
+  for (int i = 0; i < store_.keyspace().databases(); ++i) {
+    const auto exact = store_.keyspace().SettleSize(locks, i);
+    keys += exact ? exact->keys : store_.keyspace().SizeOf(locks, i).keys;
+  }
   return keys;
 }
 

@@ -2,6 +2,7 @@
 // checked, the commands run, and what they did is one group of the log.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <numeric>
 #include <optional>
 #include <span>
@@ -51,6 +52,9 @@ class DatabasesOfExec {
   int selected_;
   std::vector<int> now_;
 };
+
+// Blind writes that began before may add a few each time.
+constexpr int kTriesForCounts = 4;
 
 }  // namespace
 
@@ -119,6 +123,30 @@ void Executor::CollectWantedByExec(const Session& session) {
   }
 }
 
+// Some of its commands may count keys, which must be exact then; and a transaction cannot wait for
+// the tier once it has begun.
+bool Executor::MayCountKeys(const Session& session) const {
+  return store_.keyspace().cold_store() != nullptr &&
+         std::ranges::any_of(session.transaction.queue, [](const commands::QueuedCommand& queued) {
+           return queued.entry->spec->locking == Locking::kEachShard;
+         });
+}
+
+// The gate is held, and let go of if that takes time: false. What the tier cannot say now, the
+// command that needs it will tell.
+bool Executor::CountsAreExact(LockedShards& locks) {
+  keyspace::Keyspace& keyspace = store_.keyspace();
+  int unknown = 0;
+  for (; unknown < keyspace.databases(); ++unknown) {
+    if (keyspace.SizeOf(locks, unknown).unknown != 0) break;
+  }
+  if (unknown == keyspace.databases()) return true;
+  locks.Release();
+  for (; unknown < keyspace.databases(); ++unknown)
+    static_cast<void>(keyspace.AskForUnknown(unknown));
+  return false;
+}
+
 Outcome Executor::RunExec(Session& session, ReplySink& reply) {
   if (!session.transaction.open) {
     reply.Error("ERR EXEC without MULTI");
@@ -130,8 +158,15 @@ Outcome Executor::RunExec(Session& session, ReplySink& reply) {
     return Outcome::kReplied;
   }
   LockedShards locks(store_.keyspace());
+  std::optional<keyspace::Keyspace::Looking> looking;
+  if (MayCountKeys(session)) looking.emplace(store_.keyspace());
+  int tries = looking ? kTriesForCounts : 0;
   for (Fetch fetch = Fetch::kAgain; fetch != Fetch::kThere;) {
     LockForExec(session, locks);
+    if (tries > 0 && !CountsAreExact(locks)) {
+      --tries;
+      continue;
+    }
     if (!MayBeCold(keys_)) [[likely]]
       break;
     CollectWantedByExec(session);

@@ -43,6 +43,7 @@ enum EntryFlag : uint8_t {
   kTombstone = 1 << 4,  // deleted, its cold copy not yet
   kRawString = 1 << 5,  // OBJECT ENCODING says "raw" whatever the length (as after APPEND)
   kLongKey = 1 << 6,
+  kUnknown = 1 << 7,  // with kDirty and kCold: written without a look whether a cold copy exists
 };
 
 inline constexpr size_t kInlineValueLimit = 1024;  // longer strings live in a CountedBlock

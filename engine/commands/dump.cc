@@ -129,12 +129,4 @@ void Restore(CommandContext& ctx) {
   ctx.reply.Ok();
 }
 
-Need NeedOfRestore(std::span<const std::string_view> args) {
-  const auto options = args.subspan(std::min<size_t>(4, args.size()));
-  const bool replace = std::any_of(options.begin(), options.end(), [](std::string_view argument) {
-    return IsToken(argument, "replace");
-  });
-  return replace ? Need::kNothing : Need::kExistence;
-}
-
 }  // namespace holdfast::commands

@@ -1,6 +1,7 @@
 // DBSIZE, FLUSHDB, FLUSHALL.
 #include "engine/commands/arguments.h"
 #include "engine/commands/server_handlers.h"
+#include "engine/commands/tier_error.h"
 #include "engine/config/config.h"
 
 namespace holdfast::commands {
@@ -18,7 +19,20 @@ std::optional<bool> LazilyArgument(CommandContext& ctx) {
 }  // namespace
 
 void DbSize(CommandContext& ctx) {
-  const auto size = ctx.services.keyspace->SizeOf(ctx.locks, ctx.session.database);
+  keyspace::Keyspace& keyspace = *ctx.services.keyspace;
+  auto size = keyspace.SizeOf(ctx.locks, ctx.session.database);
+  if (size.unknown != 0) [[unlikely]] {
+    if (!ctx.may_wait) {
+      ctx.must_wait = true;
+      return;
+    }
+    if (ctx.in_transaction) {  // EXEC has seen to it, or could not
+      return ReplyTierError(ctx, {ErrorCode::kUnavailable, "what it holds is not counted"});
+    }
+    auto settled = keyspace.SettleSize(ctx.locks, ctx.session.database);
+    if (!settled) return ReplyTierError(ctx, settled.error());
+    size = *settled;
+  }
   ctx.reply.Integer(static_cast<int64_t>(size.keys));
 }
 

@@ -20,7 +20,6 @@ void Copy(CommandContext& ctx);
 void Move(CommandContext& ctx);
 void Rename(CommandContext& ctx);
 void RenameNx(CommandContext& ctx);
-Need NeedOfCopy(std::span<const std::string_view> args);
 void OtherKeyOfCopy(std::span<const std::string_view> args, std::vector<OtherKey>& keys);
 void OtherKeyOfMove(std::span<const std::string_view> args, std::vector<OtherKey>& keys);
 
@@ -50,6 +49,5 @@ void ObjectRefCount(CommandContext& ctx);
 // dump.cc
 void Dump(CommandContext& ctx);
 void Restore(CommandContext& ctx);
-Need NeedOfRestore(std::span<const std::string_view> args);
 
 }  // namespace holdfast::commands

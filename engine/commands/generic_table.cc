@@ -10,10 +10,7 @@ namespace arguments = generic_arguments;
 
 constexpr KeySpec kCopyKeys[] = {
     {.flags = kKeyRO | kKeyAccess, .need = Need::kHeader},
-    {.flags = kKeyOW | kKeyUpdate,
-     .need = Need::kNothing,
-     .begin_position = 2,
-     .refine = NeedOfCopy},
+    {.flags = kKeyOW | kKeyUpdate, .need = Need::kExistence, .begin_position = 2},
 };
 
 constexpr KeySpec kDelKeys[] = {
@@ -50,7 +47,7 @@ constexpr KeySpec kObjectFreqKeys[] = {
 
 constexpr KeySpec kRenameKeys[] = {
     {.flags = kKeyRW | kKeyAccess | kKeyDelete, .need = Need::kHeader},
-    {.flags = kKeyOW | kKeyUpdate, .need = Need::kNothing, .begin_position = 2},
+    {.flags = kKeyOW | kKeyUpdate, .need = Need::kExistence, .begin_position = 2},
 };
 
 constexpr KeySpec kRenamenxKeys[] = {
@@ -59,7 +56,7 @@ constexpr KeySpec kRenamenxKeys[] = {
 };
 
 constexpr KeySpec kRestoreKeys[] = {
-    {.flags = kKeyOW | kKeyUpdate, .need = Need::kExistence, .refine = NeedOfRestore},
+    {.flags = kKeyOW | kKeyUpdate, .need = Need::kExistence},
 };
 
 constexpr KeySpec kTypeKeys[] = {

@@ -1,4 +1,6 @@
 // INFO: which sections, in which order.
+#include <algorithm>
+
 #include "engine/commands/arguments.h"
 #include "engine/commands/info_sections.h"
 #include "engine/commands/server_handlers.h"
@@ -47,11 +49,30 @@ void AppendSection(const InfoSection& section, const InfoView& view, std::string
   if (section.lines != nullptr) section.lines(view, out);
 }
 
+// Exact counts of keys, unless the tier cannot give them now. False: not on this thread.
+bool SettleKeyCounts(CommandContext& ctx, InfoView& view) {
+  for (size_t i = 0; i < view.databases.size(); ++i) {
+    if (view.databases[i].unknown == 0 || ctx.in_transaction) [[likely]]
+      continue;
+    if (!ctx.may_wait) return false;
+    const auto settled = ctx.services.keyspace->SettleSize(ctx.locks, static_cast<int>(i));
+    if (settled) view.databases[i] = *settled;
+  }
+  return true;
+}
+
 }  // namespace
 
 void Info(CommandContext& ctx) {
   const auto names = ctx.args.subspan(1);
+  const bool wants_keys = std::ranges::any_of(Sections(), [&](const InfoSection& section) {
+    return section.lines == AppendKeyspaceLines && Wanted(section, names);
+  });
   InfoView view = CollectInfo(ctx);
+  if (wants_keys && !SettleKeyCounts(ctx, view)) {
+    ctx.must_wait = true;
+    return;
+  }
   std::string text;
   for (const InfoSection& section : Sections()) {
     if (!Wanted(section, names)) continue;

@@ -38,6 +38,7 @@ constexpr InfoField kTiering[] = {
     {"clean_bytes", [](View v) { return Number(Sum(v, &Size::clean_bytes)); }},
     {"dirty_keys", [](View v) { return Number(HotKeys(v) - Sum(v, &Size::clean)); }},
     {"cold_keys", [](View v) { return Number(Sum(v, &Size::cold)); }},
+    {"unknown_keys", [](View v) { return Number(Sum(v, &Size::unknown)); }},
     {"tombstones", [](View v) { return Number(Sum(v, &Size::tombstones)); }},
     {"leaving_bytes", [](View v) { return Number(v.services->keyspace->budget().leaving()); }},
     {"spilled_keys", [](View v) { return Number(v.counters.spilled); }},

@@ -106,13 +106,6 @@ void Copy(CommandContext& ctx) {
   ctx.reply.Integer(1);
 }
 
-Need NeedOfCopy(std::span<const std::string_view> args) {
-  for (const std::string_view argument : args.subspan(3)) {
-    if (IsToken(argument, "replace")) return Need::kNothing;
-  }
-  return Need::kExistence;
-}
-
 void OtherKeyOfCopy(std::span<const std::string_view> args, std::vector<OtherKey>& keys) {
   for (size_t i = 3; i + 1 < args.size(); ++i) {
     if (!IsToken(args[i], "db")) continue;

@@ -99,11 +99,19 @@ void LogSetWithExpiry(CommandContext& ctx, size_t value_index, UnixMs expiry_ms)
   ctx.LogEffect({"SET", ctx.args[1], ctx.args[value_index], "PXAT", IntegerText(expiry_ms).view()});
 }
 
+// Whatever the key was: nothing of it matters.
+bool IsBlind(const SetOptions& options) {
+  return !options.get && !options.only_absent && !options.only_present &&
+         options.expiration != Expiration::kKeep;
+}
+
 void SetWithOptions(CommandContext& ctx, const SetOptions& options) {
   const auto expiry_ms = ExpiryOf(ctx, options);
   if (!expiry_ms) return;
   const keyspace::KeyHandle& key = ctx.keys[0];
-  Entry* entry = options.get ? ctx.access.ReadForWrite(key) : ctx.access.ForWrite(key);
+  Entry* entry = options.get        ? ctx.access.ReadForWrite(key)
+                 : IsBlind(options) ? ctx.access.ForOverwrite(key)
+                                    : ctx.access.ForWrite(key);
   if (options.get) {
     if (!IsStringOrAbsent(ctx, entry)) return;
     if (entry == nullptr) {
@@ -129,7 +137,7 @@ void SetWithOptions(CommandContext& ctx, const SetOptions& options) {
 void SetExpiring(CommandContext& ctx, TimeUnit unit) {
   const auto expiry_ms = PositiveExpiryArgument(ctx, 2, unit, true);
   if (!expiry_ms) return;
-  StoreArgument(ctx, ctx.keys[0], ctx.access.ForWrite(ctx.keys[0]), 3, *expiry_ms);
+  StoreArgument(ctx, ctx.keys[0], ctx.access.ForOverwrite(ctx.keys[0]), 3, *expiry_ms);
   LogSetWithExpiry(ctx, 3, *expiry_ms);
   ctx.reply.Ok();
 }
@@ -138,7 +146,7 @@ void SetExpiring(CommandContext& ctx, TimeUnit unit) {
 
 void Set(CommandContext& ctx) {
   if (ctx.args.size() == 3) [[likely]] {
-    StoreArgument(ctx, ctx.keys[0], ctx.access.ForWrite(ctx.keys[0]), 2, kNoExpiry);
+    StoreArgument(ctx, ctx.keys[0], ctx.access.ForOverwrite(ctx.keys[0]), 2, kNoExpiry);
     return ctx.reply.Ok();
   }
   const auto options = ParseOptions(ctx.args, 3, OptionsOf::kSet);
@@ -152,7 +160,7 @@ Need NeedOfSet(std::span<const std::string_view> args) {
   if (!options) return Need::kNothing;
   if (options->get) return Need::kValue;
   if (options->expiration == Expiration::kKeep) return Need::kHeader;
-  return options->only_absent || options->only_present ? Need::kExistence : Need::kNothing;
+  return IsBlind(*options) ? Need::kNothing : Need::kExistence;
 }
 
 // A word GET anywhere behind the value counts, as in Redis: the arguments may still be wrong.

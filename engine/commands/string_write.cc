@@ -66,7 +66,7 @@ namespace {
 // The keys are args[1], args[3], ...; a key given twice takes its last value.
 void SetPairs(CommandContext& ctx) {
   for (size_t i = 0; i < ctx.keys.size(); ++i) {
-    Entry* entry = ctx.access.ForWrite(ctx.keys[i]);
+    Entry* entry = ctx.access.ForOverwrite(ctx.keys[i]);
     StoreArgument(ctx, ctx.keys[i], entry, 2 + 2 * i, kNoExpiry);
   }
 }

@@ -45,10 +45,14 @@ struct ColdFacts {
   uint64_t size = 0;  // of a string its length
 };
 
-// One write of a key: its value, or that it is gone.
+// One write of a key: its value, or that it is gone. Or only a question.
 struct ColdItem {
   uint16_t shard = 0;
   ColdAddress key;
+  // Before this lands the tier is asked whether it has the key: see Keyspace::Probed.
+  bool probe = false;
+  uint8_t cut = 0;    // to come back with the answer
+  bool write = true;  // false: a probe is all it is
   // The entry's ticket: comes back with Keyspace::Landed, which by it knows whether the entry is
   // still what was written. 0: it will not be.
   uint16_t ticket = 0;
@@ -58,6 +62,15 @@ struct ColdItem {
   ColdFacts facts = {};
   std::string_view bytes = {};  // of the value; to be copied
   BlockRef block = {};          // or this, of a long value
+};
+
+// What was found of a key before the first write of it landed.
+struct ColdProbed {
+  uint16_t shard = 0;
+  SpaceId space = 0;
+  uint8_t cut = 0;
+  bool existed = false;
+  bool expires = false;
 };
 
 // What Keyspace::Landed needs of an item.
@@ -92,13 +105,15 @@ class ColdStore {
   // False: nothing can be queued now (too much is on its way, or the tier's disk fails).
   virtual bool HasRoom(const ColdItem& item) const = 0;
   // HasRoom said so, or it is an image of a snapshot's cut, which cannot wait. The writes of a key
-  // land in the order in which they were queued; each is then reported to Keyspace::Landed, with no
-  // lock held. Image or erase, the bytes are copied here.
+  // land in the order in which they were queued; each is then reported to Keyspace::Landed, and
+  // before, if it probes, to Keyspace::Probed, with no lock held. The bytes are copied here.
   virtual void Queue(ColdItem item) = 0;
 
   // ---- no lock held; List and ReadEach inside EXEC: the gate, so they must not wait for it
   // What is queued is to land soon: memory is short.
   virtual void Hurry() = 0;
+  // Until all that was queued before has landed and was reported; an error if it cannot land now.
+  virtual Status WaitUntilLanded() = 0;
   // Each is reported to Keyspace::Loaded, by another thread or this one. Does not wait for them.
   virtual void StartReads(std::vector<std::shared_ptr<Load>> loads) = 0;
   // The same on this thread: they are all reported when this returns. May take seconds.

@@ -22,17 +22,44 @@ inline Entry* KeyAccess::Find(const KeyHandle& key) {
   Entry* entry = table != nullptr ? table->Find(key.ref) : nullptr;
   if (entry != nullptr) [[likely]]
     return entry->Has(memtable::kTombstone) ? nullptr : entry;
-  return key.shard->cold_keys == 0 ? nullptr : FindCold(key);
+  if (key.shard->cold_keys == 0) [[likely]]
+    return nullptr;
+  HF_CHECK(!Unknown(key));  // else nobody asked for the key before the command
+  return HeaderOf(key);
 }
 
-Entry* KeyAccess::FindCold(const KeyHandle& key) {
+Entry* KeyAccess::FindKnown(const KeyHandle& key) {
+  const Table* table = key.shard->table(key.database);
+  Entry* entry = table != nullptr ? table->Find(key.ref) : nullptr;
+  if (entry != nullptr) return entry->Has(memtable::kTombstone) ? nullptr : entry;
+  return key.shard->cold_keys == 0 ? nullptr : HeaderOf(key);
+}
+
+Entry* KeyAccess::HeaderOf(const KeyHandle& key) {
+  const auto load = key.shard->residency->Find(keyspace_.space(key.database), key.ref);
+  return load != nullptr ? load->header.get() : nullptr;
+}
+
+// Of a key that is not in memory: the tier may have it.
+bool KeyAccess::Unknown(const KeyHandle& key) const {
+  if (key.shard->cold_keys == 0) [[likely]]
+    return false;
   const ShardResidency& residency = *key.shard->residency;
-  if (residency.cold(key.database).keys == 0) return nullptr;
+  if (residency.cold(key.database).keys == 0) return false;
   const auto load = residency.Find(keyspace_.space(key.database), key.ref);
-  if (load == nullptr && Erased(key)) return nullptr;
-  HF_CHECK(load != nullptr);  // else nobody asked for the key before the command
-  HF_CHECK(load->state != Load::State::kReading && load->state != Load::State::kFailed);
-  return load->header.get();
+  if (load == nullptr) return !Erased(key);
+  return load->state == Load::State::kReading || load->state == Load::State::kFailed;
+}
+
+// Who reads the key need not: whatever becomes of it, it has been in memory (R10).
+void KeyAccess::Overtake(const KeyHandle& key) {
+  const auto load = key.shard->residency->Find(keyspace_.space(key.database), key.ref);
+  if (load == nullptr) return;
+  if (load->state == Load::State::kReading) {
+    load->overtaken = true;
+  } else {
+    load->Settle(Load::State::kInstalled);  // it was read in vain
+  }
 }
 
 bool KeyAccess::Erased(const KeyHandle& key) const {
@@ -69,8 +96,11 @@ bool KeyAccess::Expired(const KeyHandle& key) {
   return entry != nullptr && entry->ExpiredAt(options_.now_ms);
 }
 
-Entry* KeyAccess::ForWrite(const KeyHandle& key) {
-  Entry* entry = Find(key);
+Entry* KeyAccess::ForWrite(const KeyHandle& key) { return UnlessExpired(key, Find(key)); }
+
+Entry* KeyAccess::ForOverwrite(const KeyHandle& key) { return UnlessExpired(key, FindKnown(key)); }
+
+Entry* KeyAccess::UnlessExpired(const KeyHandle& key, Entry* entry) {
   if (entry == nullptr || options_.replaying || !entry->ExpiredAt(options_.now_ms)) [[likely]]
     return entry;
   EraseExpired(key, entry);
@@ -86,11 +116,13 @@ KeyAccess::Place KeyAccess::Prepare(const KeyHandle& key, Entry* existing) {
   HF_DCHECK(shard.lock.Held());
   Table& table = keyspace_.TableFor(shard, key.database);
   if (existing == nullptr) {
-    HF_DCHECK(Find(key) == nullptr);
-    if (table.tombstones() == 0) [[likely]]
-      return {.table = table, .created = true};
-    Entry* tombstone = table.Find(key.ref);
-    if (tombstone == nullptr) return {.table = table, .created = true};
+    HF_DCHECK(FindKnown(key) == nullptr);
+    Entry* tombstone = table.tombstones() == 0 ? nullptr : table.Find(key.ref);
+    if (tombstone == nullptr) [[likely]] {
+      const bool unknown = Unknown(key);
+      if (unknown) Overtake(key);
+      return {.table = table, .created = true, .cold = unknown, .unknown = unknown};
+    }
     HF_CHECK(tombstone->Has(memtable::kTombstone));
     CutWalk::BeforeChange(shard, key.database, *tombstone);
     table.Revive(tombstone);
@@ -98,7 +130,7 @@ KeyAccess::Place KeyAccess::Prepare(const KeyHandle& key, Entry* existing) {
   }
   if (existing->form() == memtable::ValueForm::kElsewhere) [[unlikely]] {
     // At the cut the tier had it, and it still has: no image.
-    keyspace_.NoLongerCold(key, existing->Has(memtable::kHasExpiry));
+    Keyspace::NoLongerCold(shard, key.database, existing->Has(memtable::kHasExpiry));
     shard.residency->Find(keyspace_.space(key.database), key.ref)->Settle(Load::State::kInstalled);
     return {.table = table, .created = true, .cold = true};
   }
@@ -116,8 +148,13 @@ Entry* KeyAccess::Changed(const KeyHandle& key, Entry* entry, const Place& place
   HF_DCHECK(entry->ticket() == 0);
   entry->Mark(memtable::kEpoch, key.shard->epoch);
   entry->Mark(memtable::kDirty, true);
-  if (place.cold) [[unlikely]]
+  if (place.cold) [[unlikely]] {
     entry->Mark(memtable::kCold, true);
+    if (place.unknown) {
+      entry->Mark(memtable::kUnknown, true);
+      ++key.shard->residency->cold(key.database).unknown;
+    }
+  }
   if (place.created) {
     const bool queued = rule_.use == eviction::StateUse::kQueueBits;
     entry->set_eviction_state(queued ? key.shard->queues.Enter(key.ref.hash) : rule_.NewState());

@@ -7,7 +7,9 @@
 //
 // A key that is neither in memory nor known to be nowhere must have been asked for beforehand
 // (LoadSet): its value is then in memory, or its header stands in for it, an entry of form
-// kElsewhere, which has type, TTL and size, and can be replaced or erased like any other.
+// kElsewhere, which has type, TTL and size, and can be replaced or erased like any other. Only who
+// overwrites a key whatever it was need not ask: the new entry is marked kUnknown, and the queue of
+// cold writes finds out what it replaced.
 //
 // Lives on the stack of one execution. Entry pointers are valid until the next change through the
 // same object.
@@ -57,6 +59,9 @@ class KeyAccess {
   bool Expired(const KeyHandle& key);
   // For a change: an expired entry is deleted first. No hit counted.
   memtable::Entry* ForWrite(const KeyHandle& key);
+  // For a change that does not care what was there (SET): of a key that nobody asked for, null may
+  // also mean that nobody knows.
+  memtable::Entry* ForOverwrite(const KeyHandle& key);
   // For a change that answers the old value (GETSET, GETDEL): counts too.
   memtable::Entry* ReadForWrite(const KeyHandle& key);
 
@@ -109,10 +114,15 @@ class KeyAccess {
     memtable::Entry* entry = nullptr;  // to be changed; null: to be made
     bool created = false;              // as far as anybody can see, there was no such key in memory
     bool cold = false;                 // there is, or may be, a cold copy
+    bool unknown = false;              // the latter
   };
   memtable::Entry* Find(const KeyHandle& key);
-  memtable::Entry* FindCold(const KeyHandle& key);
+  memtable::Entry* FindKnown(const KeyHandle& key);
+  memtable::Entry* HeaderOf(const KeyHandle& key);
+  bool Unknown(const KeyHandle& key) const;
+  void Overtake(const KeyHandle& key);
   bool Erased(const KeyHandle& key) const;
+  memtable::Entry* UnlessExpired(const KeyHandle& key, memtable::Entry* entry);
   memtable::Entry* FindLive(const KeyHandle& key);
   Place Prepare(const KeyHandle& key, memtable::Entry* existing);
   memtable::Entry* Changed(const KeyHandle& key, memtable::Entry* entry, const Place& place);

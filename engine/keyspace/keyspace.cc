@@ -67,6 +67,7 @@ Keyspace::DatabaseSize Keyspace::SizeOf(LockedShards& locks, int database) {
       sum.cold += cold.keys;
       sum.clean += cold.clean;
       sum.clean_bytes += cold.clean_bytes;
+      sum.unknown += cold.unknown;
     });
   }
   return sum;

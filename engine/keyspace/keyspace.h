@@ -85,9 +85,10 @@ class Keyspace {
   void ReleaseNewWrites() { holds_new_writes_.store(false, std::memory_order_relaxed); }
   // Takes a clean entry out of memory. Lock held.
   void DropClean(const KeyHandle& key, memtable::Entry* entry);
-  // The key is in memory from now on, be it as a tombstone. Lock held.
-  void NoLongerCold(const KeyHandle& key, bool expires);
+  // One of the shard's keys is in memory from now on, be it as a tombstone. Lock held.
+  static void NoLongerCold(Shard& shard, int database, bool expires);
   // What the cold store reports. No lock held.
+  void Probed(const ColdProbed& probed);
   void Landed(const ColdLanded& item);
   void Loaded(const std::shared_ptr<Load>& load, Result<std::optional<ColdValue>> found,
               const eviction::AccessRule& rule);
@@ -112,18 +113,37 @@ class Keyspace {
     uint64_t clean = 0;  // of the others, in the tier as they are
     uint64_t clean_bytes = 0;
     uint64_t tombstones = 0;  // no keys: deletes that the tier has yet to see
+    uint64_t unknown = 0;     // up to so many keys too many: see SettleSize
   };
   DatabaseSize SizeOf(LockedShards& locks, int database);
   // How long keys with a TTL have to live, from a sample of at most 32 entries of each shard; 0 if
   // it has none.
   int64_t AverageTtlMs(LockedShards& locks, int database, UnixMs now_ms);
   ShardCounters Counters(LockedShards& locks);
+  // ---- exact counts of keys that were written without a look at the tier (settle.cc)
+  // While one of these lives nobody writes blindly; what began before may still.
+  class Looking {
+   public:
+    explicit Looking(Keyspace& keyspace) : keyspace_(keyspace) { ++keyspace_.looking_; }
+    ~Looking() { --keyspace_.looking_; }
+    Looking(const Looking&) = delete;
+    Looking& operator=(const Looking&) = delete;
+
+   private:
+    Keyspace& keyspace_;
+  };
+  bool MustLook() const { return looking_.load(std::memory_order_relaxed) != 0; }
+  // Asks the tier for all keys of the database of which nobody knows, and waits for the answers.
+  // No lock held; may take a second. An error if the tier cannot be written now.
+  Status AskForUnknown(int database);
+  // The same until none is left, and SizeOf, which is exact then.
+  Result<DatabaseSize> SettleSize(LockedShards& locks, int database);
   void ResetCounters(LockedShards& locks);
   uint64_t AllocatedBytes(LockedShards& locks);  // of keys and tables
   uint64_t PolicyBytes(LockedShards& locks);     // of what eviction remembers
 
   // The gate is held. Marks watchers. The old tables are freed later if `lazily`, else at once.
-  // Returns the number of keys removed.
+  // Returns the number of keys removed, as SizeOf counts them.
   uint64_t Flush(LockedShards& gate, int database, bool lazily);
   void Swap(LockedShards& gate, int first, int second);
 
@@ -133,6 +153,8 @@ class Keyspace {
   uint64_t ForgetCold(Shard& shard, int database);
   ColdItem ItemOf(const KeyHandle& key, const memtable::Entry& entry,
                   memtable::Entry::Scratch& scratch) const;
+  void MarkProbe(Shard& shard, memtable::Entry& entry, ColdItem& item);
+  bool QueueProbes(Shard& shard, int database, memtable::KeyOrder& next);
   void LandedLocked(Shard& shard, const ColdLanded& item);
   void Install(Shard& shard, Load& load, ColdValue& value, const eviction::AccessRule& rule);
 
@@ -143,6 +165,7 @@ class Keyspace {
   std::unique_ptr<Shard[]> shards_;
   ColdStore* cold_store_ = nullptr;
   std::atomic<bool> holds_new_writes_{false};
+  std::atomic<int> looking_{0};
   std::vector<SpaceId> spaces_;  // by database
   SpaceId next_space_ = 0;
 };

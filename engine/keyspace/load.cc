@@ -34,7 +34,7 @@ LoadSet::Presence LoadSet::Want(Keyspace& keyspace, const KeyHandle& key, Need n
   Shard& shard = *key.shard;
   HF_DCHECK(shard.lock.Held());
   HF_CHECK(!started_);
-  if (shard.residency == nullptr) return Presence::kThere;
+  if (shard.residency == nullptr || need == Need::kNothing) return Presence::kThere;
   ShardResidency& residency = *shard.residency;
   const SpaceId space = keyspace.space(key.database);
   std::shared_ptr<Load> load = residency.Find(space, key.ref);

@@ -46,6 +46,7 @@ struct Load {
     kFailed,     // `error` says why
   };
   State state = State::kReading;
+  bool overtaken = false;  // written meanwhile, by somebody who did not wait for it
   struct FreeEntry {
     void operator()(memtable::Entry* entry) const;
   };

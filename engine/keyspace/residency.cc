@@ -56,6 +56,18 @@ ColdItem Keyspace::ItemOf(const KeyHandle& key, const Entry& entry, Entry::Scrat
   return item;
 }
 
+// Nobody looked whether the tier has the key: that is asked before its first write lands. The flag
+// stands for "nothing of the key is on its way", the item carries on from there.
+void Keyspace::MarkProbe(Shard& shard, Entry& entry, ColdItem& item) {
+  if (!entry.Has(memtable::kUnknown)) [[likely]]
+    return;
+  HF_CHECK(entry.Has(memtable::kDirty) && entry.Has(memtable::kCold) && entry.ticket() == 0);
+  item.probe = true;
+  const bool before_cut = CutWalk::Unsaved(shard, entry);
+  item.cut = static_cast<uint8_t>(shard.residency->cut() - (before_cut ? 1 : 0));
+  entry.Mark(memtable::kUnknown, false);
+}
+
 bool Keyspace::QueueWrite(const KeyHandle& key, Entry& entry, bool evict) {
   Shard& shard = *key.shard;
   HF_DCHECK(shard.lock.Held() && cold_store_ != nullptr);
@@ -69,6 +81,7 @@ bool Keyspace::QueueWrite(const KeyHandle& key, Entry& entry, bool evict) {
   item.evict = evict;
   if (evict || item.erase) item.leaving_bytes = static_cast<uint32_t>(entry.AllocatedBytes());
   budget_.AddLeaving(item.leaving_bytes);
+  MarkProbe(shard, entry, item);
   item.ticket = shard.residency->Queued();
   entry.set_ticket(item.ticket);
   entry.Mark(memtable::kCold, true);
@@ -117,6 +130,7 @@ void Keyspace::QueueImage(const KeyHandle& key, Entry& entry, bool changes) {
   if (entry.ticket() != 0) return;  // what is on its way is this very image
   Entry::Scratch scratch;
   ColdItem item = ItemOf(key, entry, scratch);
+  MarkProbe(shard, entry, item);
   entry.Mark(memtable::kCold, true);
   if (!changes && shard.residency->queued() < ShardResidency::kMaxQueued) {
     item.ticket = shard.residency->Queued();
@@ -140,15 +154,28 @@ void Keyspace::DropClean(const KeyHandle& key, Entry* entry) {
   CountBytes(shard, key.database);
 }
 
-void Keyspace::NoLongerCold(const KeyHandle& key, bool expires) {
-  Shard& shard = *key.shard;
-  ColdCount& cold = shard.residency->cold(key.database);
+void Keyspace::NoLongerCold(Shard& shard, int database, bool expires) {
+  ColdCount& cold = shard.residency->cold(database);
   HF_CHECK(cold.keys > 0 && shard.cold_keys >= cold.keys);
   --cold.keys;
   --shard.cold_keys;
   if (!expires) return;
   HF_CHECK(cold.expiring > 0);
   --cold.expiring;
+}
+
+void Keyspace::Probed(const ColdProbed& probed) {
+  Shard& shard = shards()[probed.shard];
+  shard.lock.Lock();
+  if (probed.existed && probed.cut != shard.residency->cut())
+    shard.residency->CorrectCut(probed.space, probed.expires);
+  if (const int database = DatabaseOf(probed.space); database >= 0) {  // else flushed since
+    ColdCount& cold = shard.residency->cold(database);
+    HF_CHECK(cold.unknown > 0);
+    --cold.unknown;
+    if (probed.existed) NoLongerCold(shard, database, probed.expires);
+  }
+  shard.lock.Unlock();
 }
 
 void Keyspace::Landed(const ColdLanded& item) {
@@ -193,6 +220,8 @@ void Keyspace::Loaded(const std::shared_ptr<Load>& load, Result<std::optional<Co
     found = MakeError(ErrorCode::kUnsupported, "a value of a type that this version does not know");
   if (DatabaseOf(load->space) < 0) {
     load->Settle(Load::State::kAbsent);  // flushed since, its rows perhaps half gone
+  } else if (load->overtaken) {
+    load->Settle(Load::State::kInstalled);
   } else if (!found) {
     load->error = found.error();
     load->Settle(Load::State::kFailed);
@@ -213,16 +242,16 @@ void Keyspace::Loaded(const std::shared_ptr<Load>& load, Result<std::optional<Co
   for (const std::shared_ptr<LoadSet>& set : waiting) set->CountDown();
 }
 
-// R10: only while nobody flushed or wrote the key meanwhile.
+// R10: nobody flushed or wrote the key meanwhile.
 void Keyspace::Install(Shard& shard, Load& load, ColdValue& value,
                        const eviction::AccessRule& rule) {
   const int database = DatabaseOf(load.space);
-  if (database < 0) return load.Settle(Load::State::kAbsent);
   load.Settle(Load::State::kInstalled);
   const KeyHandle key{load.ref, &shard, database};
   Table& table = TableFor(shard, database);
-  if (table.Find(key.ref) != nullptr || load.pins == 0) return;
-  NoLongerCold(key, value.facts.expiry_ms != memtable::kNoExpiry);
+  HF_CHECK(table.Find(key.ref) == nullptr);
+  if (load.pins == 0) return;
+  NoLongerCold(shard, database, value.facts.expiry_ms != memtable::kNoExpiry);
   const ColdFacts& facts = value.facts;
   Entry* entry = value.block ? table.SetBlock(key.ref, nullptr, std::move(value.block),
                                               facts.expiry_ms, facts.raw_string)

@@ -1,5 +1,7 @@
 #include "engine/keyspace/shard_residency.h"
 
+#include <algorithm>
+
 #include "holdfast/check.h"
 
 namespace holdfast::keyspace {
@@ -39,6 +41,19 @@ uint16_t ShardResidency::Queued() {
 void ShardResidency::Landed() {
   HF_CHECK(queued_ > 0);
   --queued_;
+}
+
+void ShardResidency::BeginCut() {
+  ++cut_;
+  cut_corrections_.clear();
+}
+
+void ShardResidency::CorrectCut(SpaceId space, bool expires) {
+  auto found = std::ranges::find(cut_corrections_, space, &CutCorrection::space);
+  if (found == cut_corrections_.end())
+    found = cut_corrections_.insert(found, CutCorrection{.space = space});
+  ++found->keys;
+  if (expires) ++found->expiring;
 }
 
 }  // namespace holdfast::keyspace

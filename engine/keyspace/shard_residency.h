@@ -18,9 +18,11 @@ namespace holdfast::keyspace {
 
 // What the tier has, of one database's part of a shard.
 struct ColdCount {
-  // Keys that are not in memory, not even as a tombstone.
+  // Keys that are not in memory, not even as a tombstone; too many by those that were written
+  // without a look at the tier and turn out to be in it (kUnknown).
   uint64_t keys = 0;
   uint64_t expiring = 0;  // of these, with a TTL
+  uint64_t unknown = 0;   // entries in memory, or writes on their way, of which that is not known
   // Entries in memory that the tier has as they are.
   uint64_t clean = 0;
   uint64_t clean_bytes = 0;
@@ -52,6 +54,19 @@ class ShardResidency {
   uint16_t Queued();  // one more: its ticket
   void Landed();
 
+  // ---- a snapshot's counts, which are taken at its cut
+  // From here on: what was written blindly before and turns out to have been in the tier was
+  // counted twice in them.
+  void BeginCut();
+  uint8_t cut() const { return cut_; }
+  struct CutCorrection {
+    SpaceId space = 0;
+    uint64_t keys = 0;
+    uint64_t expiring = 0;
+  };
+  void CorrectCut(SpaceId space, bool expires);
+  const std::vector<CutCorrection>& cut_corrections() const { return cut_corrections_; }
+
   // Tombstones whose delete found no room in the queue.
   struct BuriedKey {
     SpaceId space;
@@ -73,8 +88,10 @@ class ShardResidency {
   std::vector<ColdCount> cold_;
   std::unordered_map<Name, std::shared_ptr<Load>, HashOfName> loads_;
   std::vector<BuriedKey> buried_;
+  std::vector<CutCorrection> cut_corrections_;
   uint32_t queued_ = 0;
   uint16_t last_ticket_ = 0;
+  uint8_t cut_ = 0;  // counts them
 };
 
 }  // namespace holdfast::keyspace

@@ -18,6 +18,7 @@ namespace {
 
 using keyspace::ColdItem;
 using keyspace::ColdLanded;
+using keyspace::ColdProbed;
 using std::chrono::milliseconds;
 
 constexpr uint64_t kLimit = uint64_t{16} << 20;
@@ -53,7 +54,9 @@ class ColdWritesTest : public testing::Test {
     writes_ = std::make_unique<ColdWrites>(
         ColdWritesParts{.rows = &rows_,
                         .budget = &budget_,
+                        .probed = [this](const ColdProbed& item) { NoteProbe(item); },
                         .landed = [this](const ColdLanded& item) { Note(item); },
+                        .damaged = [this](const Error&) { ++damaged_; },
                         .logger = &lines_,
                         .gather = gather,
                         .first_retry = milliseconds(2)});
@@ -66,6 +69,11 @@ class ColdWritesTest : public testing::Test {
                         item.ticket,
                         item.evict,
                         item.leaving_bytes});
+  }
+  void NoteProbe(const ColdProbed& item) {
+    const std::lock_guard lock(mutex_);
+    reports_before_probe_ = reports_.size();
+    EXPECT_TRUE(probed_.emplace(std::pair(item.shard, item.cut), item).second);
   }
   std::vector<Report> reports() const {
     const std::lock_guard lock(mutex_);
@@ -106,6 +114,9 @@ class ColdWritesTest : public testing::Test {
   Lines lines_;
   mutable std::mutex mutex_;
   std::vector<Report> reports_;
+  std::map<std::pair<uint16_t, uint8_t>, ColdProbed> probed_;  // by shard and cut
+  size_t reports_before_probe_ = 0;
+  std::atomic<int> damaged_{0};
   std::unique_ptr<ColdWrites> writes_;
 };
 
@@ -153,6 +164,60 @@ TEST_F(ColdWritesTest, EachLandsInItsShardsOrderAndIsReported) {
   EXPECT_EQ(figures.landed_items, 5'000U);
   EXPECT_EQ(figures.landings, rows_.landings().size());
   EXPECT_LT(figures.landings, 500U);  // gathered
+}
+
+ColdItem Probing(ColdItem item, uint8_t cut) {
+  item.probe = true;
+  item.cut = cut;
+  return item;
+}
+
+TEST_F(ColdWritesTest, AProbeSaysWhatWasThereBeforeTheWrite) {
+  Make();
+  rows_.PutRow({0, 1, "there"}, "old");
+  writes_->Queue(Probing(Put("there", "new", 1), 7));
+  writes_->Queue(Probing(Put("fresh", "new", 2), 8));
+  writes_->Queue(Probing(Erase("gone", 3), 9));
+  ColdItem question = Probing({.shard = 4, .key = {0, 4, "only asked for"}}, 10);
+  question.write = false;
+  writes_->Queue(question);
+  ASSERT_TRUE(writes_->WaitUntilLanded());
+  ASSERT_EQ(probed_.size(), 4U);
+  EXPECT_EQ(reports_before_probe_, 0U);
+  EXPECT_TRUE((probed_[{1, 7}].existed));
+  EXPECT_FALSE((probed_[{2, 8}].existed));
+  EXPECT_FALSE((probed_[{3, 9}].existed));
+  EXPECT_FALSE((probed_[{4, 10}].existed));
+  EXPECT_EQ(reports().size(), 3U);
+  EXPECT_EQ(rows_.landed().size(), 3U);
+  EXPECT_EQ(writes_->Figures().probed_items, 4U);
+  ExpectNothingCounted();
+}
+
+TEST_F(ColdWritesTest, ADamagedRowWasThereAndIsReported) {
+  Make();
+  rows_.PutRow({0, 1, "there"}, "old");
+  rows_.Break("damaged");
+  writes_->Queue(Probing(Put("there", "new", 1), 1));
+  writes_->Queue(Probing(Put("damaged", "new", 2), 2));
+  writes_->Queue(Probing(Put("fresh", "new", 3), 3));
+  ASSERT_TRUE(writes_->WaitUntilLanded());
+  EXPECT_TRUE((probed_[{1, 1}].existed));
+  EXPECT_TRUE((probed_[{2, 2}].existed));
+  EXPECT_FALSE((probed_[{3, 3}].existed));
+  EXPECT_GE(damaged_.load(), 1);
+  EXPECT_EQ(reports().size(), 3U);
+}
+
+TEST_F(ColdWritesTest, AProbeIsAnsweredWhileNothingCanLandAndOnce) {
+  Make();
+  rows_.Fail(true);
+  writes_->Queue(Probing(Put("k", "v"), 1));
+  EXPECT_FALSE(writes_->WaitUntilLanded());
+  rows_.Fail(false);
+  AwaitLanded();
+  EXPECT_EQ(probed_.size(), 1U);
+  EXPECT_EQ(reports().size(), 1U);
 }
 
 TEST_F(ColdWritesTest, ALongValueIsSharedUntilItHasLanded) {

@@ -39,6 +39,9 @@ class FakeColdStore final : public ColdStore {
     bool erase;
     bool evict;
     uint32_t leaving_bytes;
+    uint8_t cut;
+    bool probe;
+    bool write;
     Row row;
   };
 
@@ -54,6 +57,7 @@ class FakeColdStore final : public ColdStore {
   void LandAll();
   // One of the reads under way ends: with an error if `fails`. False: there are none.
   bool Finish(size_t index, bool fails = false);
+  size_t probes() const { return probes_; }
   void FinishAll();
   void DropForgottenSpaces();
 
@@ -73,6 +77,7 @@ class FakeColdStore final : public ColdStore {
   size_t reads_started() const { return reads_started_; }
 
   bool has_room = true;
+  bool landing_fails = false;  // for who waits for it
   bool list_fails = false;
   bool hints_fail = false;
   bool reads_in_place_fail = false;
@@ -86,6 +91,7 @@ class FakeColdStore final : public ColdStore {
   bool HasRoom(const ColdItem& item) const override;
   void Queue(ColdItem item) override;
   void Hurry() override { ++hurried; }
+  Status WaitUntilLanded() override;
   void StartReads(std::vector<std::shared_ptr<Load>> loads) override;
   void ReadInPlace(std::span<const std::shared_ptr<Load>> loads) override;
   Result<memtable::KeyOrder> List(SpaceId space, memtable::KeyOrder from, memtable::KeyOrder end,
@@ -111,6 +117,7 @@ class FakeColdStore final : public ColdStore {
   std::vector<std::shared_ptr<Load>> reads_;
   std::set<SpaceId> forgotten_;
   std::atomic<size_t> reads_started_{0};
+  std::atomic<size_t> probes_{0};
 };
 
 }  // namespace holdfast::keyspace

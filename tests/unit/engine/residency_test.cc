@@ -52,10 +52,10 @@ class Residency : public testing::Test {
       return table != nullptr ? table->Find(Key(name).ref) : nullptr;
     });
   }
-  // Asks for the key first, as every command does.
+  // Asks for the key first, as most commands do.
   void Set(std::string_view name, std::string_view bytes, UnixMs expiry_ms = memtable::kNoExpiry) {
     auto set = NewSet();
-    Want(*set, name, Need::kNothing);
+    Want(*set, name, Need::kExistence);
     set->ReadInPlace(keyspace_);
     Locked([&] {
       KeyAccess access = Access();
@@ -64,6 +64,14 @@ class Residency : public testing::Test {
     });
     set->Release(keyspace_);
   }
+  // ... but SET, which asks nothing.
+  void SetBlindly(std::string_view name, std::string_view bytes) {
+    Locked([&] {
+      KeyAccess access = Access();
+      access.SetString(Key(name), access.ForOverwrite(Key(name)), {.bytes = bytes});
+    });
+  }
+  uint64_t Unknown() { return residency().cold(0).unknown; }
   void Erase(std::string_view name) {
     Locked([&] {
       KeyAccess access = Access();
@@ -288,7 +296,7 @@ TEST_F(Residency, MissesOfOneKeyShareARead) {
 TEST_F(Residency, OneSetThatWantsAHeaderAndThenTheValueReadsOnce) {
   MakeCold("k", "v");
   auto set = NewSet();
-  EXPECT_EQ(Want(*set, "k", Need::kNothing), Presence::kCold);
+  EXPECT_EQ(Want(*set, "k", Need::kExistence), Presence::kCold);
   EXPECT_EQ(Want(*set, "k", Need::kValue), Presence::kCold);
   set->ReadInPlace(keyspace_);
   EXPECT_EQ(tier_.reads_started(), 1U);
@@ -504,8 +512,123 @@ TEST_F(Residency, WhatAnExecutionErasesItFindsErased) {
 
 TEST_F(Residency, ALookAtAColdKeyThatNobodyAskedForIsABug) {
   MakeCold("k", "v");
-  EXPECT_DEATH(Get("k"), "load != nullptr");
-  EXPECT_DEATH(Get("never there"), "load != nullptr");
+  EXPECT_DEATH(Get("k"), "!Unknown");
+  EXPECT_DEATH(Get("never there"), "!Unknown");
+}
+
+TEST_F(Residency, ABlindWriteIsCountedOnceItsFirstWriteLands) {
+  MakeCold("there", "old", 5000);
+  MakeCold("other", "v");
+  const size_t reads = tier_.reads_started();
+  SetBlindly("there", "new");
+  SetBlindly("fresh", "new");
+  EXPECT_EQ(tier_.reads_started(), reads);
+  EXPECT_EQ(Get("there"), "new");
+  EXPECT_EQ(Unknown(), 2U);
+  EXPECT_EQ(Size(), 4U);
+  SetBlindly("there", "newer");
+  EXPECT_EQ(Unknown(), 2U);
+  ASSERT_TRUE(Evict("there"));
+  ASSERT_TRUE(Evict("fresh"));
+  EXPECT_EQ(Unknown(), 2U);
+  tier_.LandAll();
+  EXPECT_EQ(Unknown(), 0U);
+  EXPECT_EQ(Size(), 3U);
+  EXPECT_EQ(residency().cold(0).expiring, 0U);
+  EXPECT_EQ(tier_.probes(), 2U);
+}
+
+TEST_F(Residency, ADeleteOfABlindWriteProbesToo) {
+  MakeCold("there", "old");
+  SetBlindly("there", "new");
+  Erase("there");
+  tier_.LandAll();
+  EXPECT_EQ(Unknown(), 0U);
+  EXPECT_EQ(Size(), 0U);
+  EXPECT_EQ(shard().cold_keys, 0U);
+  EXPECT_TRUE(tier_.rows().empty());
+}
+
+TEST_F(Residency, ExactCountsAreAskedFor) {
+  MakeCold("there", "old");
+  MakeCold("other", "v");
+  SetBlindly("there", "new");
+  SetBlindly("fresh", "new");
+  LockedShards none(keyspace_);
+  const auto size = keyspace_.SettleSize(none, 0);
+  ASSERT_TRUE(size);
+  EXPECT_EQ(size->keys, 3U);
+  EXPECT_EQ(size->unknown, 0U);
+  const ColdAddress there{keyspace_.space(0), Key("there").ref.order(), "there"};
+  EXPECT_EQ(tier_.Find(there)->bytes, "old");  // asked, not written
+  // The question is asked once: the write that follows does not repeat it.
+  ASSERT_TRUE(Evict("there"));
+  tier_.LandAll();
+  EXPECT_EQ(tier_.probes(), 2U);
+  EXPECT_EQ(Size(), 3U);
+
+  SetBlindly("other", "new");
+  tier_.landing_fails = true;
+  EXPECT_FALSE(keyspace_.SettleSize(none, 0));
+  tier_.landing_fails = false;
+  EXPECT_EQ(keyspace_.SettleSize(none, 0)->keys, 3U);
+}
+
+TEST_F(Residency, WhoeverWaitsForAnExactCountMakesSetLook) {
+  EXPECT_FALSE(keyspace_.MustLook());
+  {
+    const Keyspace::Looking looking(keyspace_);
+    EXPECT_TRUE(keyspace_.MustLook());
+  }
+  EXPECT_FALSE(keyspace_.MustLook());
+}
+
+TEST_F(Residency, R10ABlindWriteOvertakesARead) {
+  MakeCold("k", "old");
+  auto set = NewSet();
+  EXPECT_EQ(Want(*set, "k"), Presence::kCold);
+  set->Start(keyspace_);
+  SetBlindly("k", "new");
+  Erase("k");
+  tier_.LandAll();
+  EXPECT_EQ(InMemory("k"), nullptr);
+  // The row that was read is none any more.
+  tier_.mutable_rows()[{keyspace_.space(0), Key("k").ref.order(), "k"}] = {.facts = {.size = 3},
+                                                                           .bytes = "old"};
+  tier_.FinishAll();
+  EXPECT_EQ(InMemory("k"), nullptr);
+  EXPECT_EQ(Get("k"), "(nil)");
+  set->Release(keyspace_);
+}
+
+TEST_F(Residency, AFlushForgetsWhatWasNotKnown) {
+  MakeCold("k", "old");
+  SetBlindly("k", "new");
+  ASSERT_TRUE(Evict("k"));
+  Flush();
+  EXPECT_EQ(Unknown(), 0U);
+  tier_.LandAll();
+  EXPECT_EQ(Size(), 0U);
+  EXPECT_EQ(Unknown(), 0U);
+}
+
+TEST_F(Residency, ACutIsToldWhatWasCountedTwiceInIt) {
+  MakeCold("before", "old", 5000);
+  MakeCold("after", "old");
+  MakeCold("rest", "old");
+  SetBlindly("before", "new");
+  ASSERT_TRUE(Evict("before"));  // on its way at the cut
+  residency().BeginCut();
+  SetBlindly("after", "new");
+  ASSERT_TRUE(Evict("after"));
+  tier_.LandAll();
+  EXPECT_EQ(Size(), 3U);
+  const auto& corrections = residency().cut_corrections();
+  ASSERT_EQ(corrections.size(), 1U);
+  EXPECT_EQ(corrections[0].keys, 1U);
+  EXPECT_EQ(corrections[0].expiring, 1U);
+  residency().BeginCut();
+  EXPECT_TRUE(residency().cut_corrections().empty());
 }
 
 TEST_F(Residency, ASetThatHasStartedWantsNothingMore) {

@@ -1,5 +1,6 @@
 // Stores with a cold tier, on a real directory: what moves between memory, tier, checkpoint and log
 // shows in no reply and in no state.
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -82,6 +83,16 @@ class TierTest : public testing::Test {
     session_.reset();
     ASSERT_TRUE(db_->Close());
     db_.reset();
+  }
+  // Goes on with what the disk has now.
+  void AsIfKilled() {
+    const fs::path now(folder_.string() + "-now");
+    ASSERT_EQ(Run("CONFIG SET appendfsync always"), "OK");
+    fs::copy(folder_, now, fs::copy_options::recursive);
+    Close();
+    fs::remove_all(folder_);
+    fs::rename(now, folder_);
+    Open();
   }
   std::string Run(std::string_view line) { return Execute(*session_, line); }
   uint64_t Tiering(std::string_view field) {
@@ -257,6 +268,46 @@ TEST_F(TierTest, SaveIsNotAnsweredForASnapshotThatWasFlushed) {
   EXPECT_EQ(answer, "OK");
   EXPECT_EQ(Checkpoints().size(), 1u);
   Close();
+}
+
+// SET reads nothing of the key that it overwrites; keys are counted right all the same, by DBSIZE,
+// INFO, EXEC, and in checkpoints that are cut in the middle of it.
+TEST_F(TierTest, BlindWritesReadNothingAndAreCountedRight) {
+  constexpr int kKeys = 3000;
+  Open();
+  for (int i = 0; i < kKeys; ++i)
+    Run(fmt::format("SET key:{} old {}", i, i % 3 == 0 ? "PX 10000000" : ""));
+  ASSERT_EQ(Run("DEBUG SPILL"), "OK");
+  const uint64_t reads = Tiering("cold_reads");
+  for (int i = 0; i < kKeys; i += 2) {
+    if (i == kKeys / 2) {
+      ASSERT_EQ(Run("BGSAVE"), "Background saving started");
+    }
+    Run(fmt::format("MSET key:{} new other:{} v", i, i));
+  }
+  EXPECT_EQ(Tiering("cold_reads"), reads);
+  const std::string expected = std::to_string(kKeys + kKeys / 2);
+  EXPECT_EQ(Run("DBSIZE"), expected);
+  ASSERT_TRUE(Eventually([&] { return Persistence(*session_, "rdb_bgsave_in_progress") == "0"; }));
+  EXPECT_EQ(Persistence(*session_, "rdb_last_bgsave_status"), "ok");
+  for (int i = 1; i < kKeys; i += 2) Run(fmt::format("SET key:{} newer", i));
+  EXPECT_NE(Run("INFO keyspace").find("db0:keys=" + expected + ",expires=0,"), std::string::npos);
+  for (int i = 0; i < kKeys; ++i) Run(fmt::format("SET key:{} newest", i));
+  Run("MULTI");
+  Run("SET key:0 v");
+  Run("SET key:new v");
+  Run("DBSIZE");
+  EXPECT_NE(Run("EXEC").find(std::to_string(kKeys + kKeys / 2 + 1)), std::string::npos);
+
+  // From the checkpoint that was cut in the middle and the log since, and then from one of the end.
+  for (int round = 0; round < 2; ++round) {
+    AsIfKilled();
+    EXPECT_EQ(Run("DBSIZE"), std::to_string(kKeys + kKeys / 2 + 1));
+    Run("DEL key:1 key:new");
+    Run("SET key:new v");
+    Run("SET key:1 v");
+    ASSERT_TRUE(Save());
+  }
 }
 
 TEST_F(TierTest, WithoutALogTheLastCheckpointComesBack) {

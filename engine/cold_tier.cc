@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/keyspace/load.h"
@@ -23,6 +24,8 @@ namespace {
 constexpr int64_t kReadThreads = 4;
 constexpr size_t kKeysPerRead = 32;
 constexpr size_t kValuesPerSweep = 64;
+constexpr uint64_t kMostWorkingBytes = uint64_t{16} << 20;
+constexpr uint64_t kWorkingPart = 16;
 
 }  // namespace
 
@@ -182,9 +185,21 @@ void ColdTier::Add(commands::TierFields& fields) const {
   add("cold_filter_true_passes", tier.filter_true_passes);
 }
 
+uint64_t ColdTier::MemoryBytes() const {
+  return static_cast<uint64_t>(counted_bytes_.load(std::memory_order_relaxed)) +
+         writes_->Figures().queued_bytes;
+}
+
+// Compactions and landings come and go, too fast for a budget to follow: some is always set aside
+// for them (measured at 256 MB: 15 to 30 MB that nobody else counts).
+uint64_t ColdTier::WorkingBytes() const {
+  const eviction::MemoryBudget& budget = store_.keyspace().budget();
+  return budget.limited() ? std::min(kMostWorkingBytes, budget.limit() / kWorkingPart) : 0;
+}
+
 void ColdTier::Housekeep() {
-  const auto bytes = static_cast<int64_t>(tier_->Figures().memory_bytes);
-  store_.keyspace().budget().Add(bytes - std::exchange(counted_bytes_, bytes));
+  const auto bytes = static_cast<int64_t>(tier_->Figures().memory_bytes + WorkingBytes());
+  store_.keyspace().budget().Add(bytes - counted_bytes_.exchange(bytes));
   // Every row that is on its way brings its value along: none names one that lies there.
   const auto next =
       tier_->SweepValues(next_value_id_, kValuesPerSweep, [](uint64_t) { return false; });

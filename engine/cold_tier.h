@@ -75,6 +75,9 @@ class ColdTier final : public keyspace::ColdStore, public commands::TierFigures 
   // budget, and some long values that nobody names any more are freed.
   void Housekeep();
 
+  // What of the budget is its.
+  uint64_t MemoryBytes() const;
+
   void Add(commands::TierFields& fields) const override;
   // The last try to write to it failed; the next comes by itself.
   bool Failing() const { return writes_->Failing(); }
@@ -92,8 +95,9 @@ class ColdTier final : public keyspace::ColdStore, public commands::TierFigures 
   LiveTierRows rows_;
   std::unique_ptr<ColdWrites> writes_;
   std::unique_ptr<ColdReads> reads_;
-  int64_t counted_bytes_ = 0;   // Housekeep's
-  uint64_t next_value_id_ = 0;  // as well
+  uint64_t WorkingBytes() const;
+  std::atomic<int64_t> counted_bytes_{0};  // changed by Housekeep alone
+  uint64_t next_value_id_ = 0;             // Housekeep's
 };
 
 }  // namespace holdfast

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "aof/log_writer.h"
+#include "engine/cold_tier.h"
 #include "engine/commands/persistence.h"
 #include "engine/digest.h"
 #include "engine/store.h"
@@ -106,6 +107,7 @@ commands::StoreMemory ProcessHost::Memory() {
     const uint64_t ring = log->touched_bytes();
     memory.not_counted = ring - std::min(ring, store_.LogReserve());
   }
+  if (const ColdTier* tier = store_.cold_tier()) memory.tier = tier->MemoryBytes();
   store_.clients().ForEach([&](commands::Session& session) {
     memory.clients += sizeof(session) + session.shared.queued_bytes.load(std::memory_order_relaxed);
     if (const commands::ClientConnection* connection = session.connection) {

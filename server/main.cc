@@ -20,6 +20,7 @@
 #include "engine/store.h"
 #include "engine/store_log.h"
 #include "engine/system_clock.h"
+#include "server/allocator.h"
 #include "server/net/server.h"
 #include "server/net/server_log.h"
 #include "server/net/startup_checks.h"
@@ -177,6 +178,11 @@ int main(int argc, char** argv) {
     log.SetLevel(LevelOf(now));
     return holdfast::Status{};
   });
+  const auto memory = config.OnChange({"maxmemory"}, [](const Config& now) {
+    holdfast::server::FollowMemoryLimit(static_cast<uint64_t>(now.Integer("maxmemory")));
+    return holdfast::Status{};
+  });
+  holdfast::server::FollowMemoryLimit(static_cast<uint64_t>(config.Integer("maxmemory")));
   if (config.Bool("daemonize")) Daemonize();
   Announce(config, files, log);
   return Serve(config, files, log);

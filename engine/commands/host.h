@@ -35,9 +35,15 @@ struct AllocatorFigures {
 struct StoreMemory {
   uint64_t log = 0;      // the log's ring, as far as it was ever used, and values beside it
   uint64_t clients = 0;  // buffers of connections
+  uint64_t tier = 0;     // filters and indexes of the cold tier, what is on its way to it
   // Of the log's ring, if it was opened for a larger budget than the present one.
   uint64_t not_counted = 0;
 };
+
+// In used_memory.
+inline uint64_t TotalBytes(const StoreMemory& memory) {
+  return memory.log + memory.clients + memory.tier;
+}
 
 class Host {
  public:

@@ -47,8 +47,7 @@ InfoView CollectInfo(CommandContext& ctx) {
   view.keyspace_bytes = services.keyspace->AllocatedBytes(ctx.locks);
   view.policy_bytes = services.keyspace->PolicyBytes(ctx.locks);
   ctx.locks.set_visited(visited);
-  view.used_bytes =
-      view.keyspace_bytes + view.policy_bytes + view.store_memory.log + view.store_memory.clients;
+  view.used_bytes = view.keyspace_bytes + view.policy_bytes + TotalBytes(view.store_memory);
   view.peak_bytes = services.statistics->NoteMemory(view.used_bytes);
   CollectClients(services, view);
   return view;
@@ -67,7 +66,7 @@ uint64_t UsedBytes(Services& services, keyspace::LockedShards& locks) {
   uint64_t bytes = services.keyspace->AllocatedBytes(locks) + services.keyspace->PolicyBytes(locks);
   if (services.host != nullptr) {
     const StoreMemory memory = services.host->Memory();
-    bytes += memory.log + memory.clients;
+    bytes += TotalBytes(memory);
   }
   services.statistics->NoteMemory(bytes);
   return bytes;

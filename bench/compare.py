@@ -28,7 +28,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
                                 "compat"))
 
 from server_process import (REDIS_SERVER, ServerProcess, add_server_argument,  # noqa: E402
-                            is_redis, logged, memory_only, server_under_test)
+                            dropping, is_redis, logged, memory_only, server_under_test)
 
 KEYS = 1000000
 REQUESTS = {("off", 1): 300000, ("off", 16): 2000000, ("off", 100): 4000000,
@@ -178,7 +178,7 @@ def replay(arguments):
             servers[side] = ServerProcess(binary, flags_for(binary, "everysec", 1),
                                           ready_timeout_s=600)
             fill_in_order(servers[side], count)
-            servers[side].terminate()
+            servers[side].kill()  # a clean stop of ours leaves nothing to replay
         for number in range(arguments.rounds):
             for side in alternate(number):
                 started = time.monotonic()
@@ -203,7 +203,8 @@ def rdb(arguments):
     """One dump.rdb of redis-server's, loaded by both without a log, and imported by ours with one."""
     count = max(50000, KEYS // arguments.divide)
     folder = tempfile.mkdtemp(prefix="holdfast-rdb-")
-    kinds = {"ours": (arguments.subject, memory_only), "redis": (arguments.reference, memory_only),
+    kinds = {"ours": (arguments.subject, lambda path: memory_only(path, dropping(path))),
+             "redis": (arguments.reference, memory_only),
              "import": (arguments.subject, lambda _: logged("everysec", [
                  "--import", os.path.join(folder, "dump.rdb")]))}
     found = {kind: [] for kind in kinds}

@@ -65,6 +65,8 @@ class OpenDb final : public Db {
     const auto set = options.directory.empty() ? config_.SetAtStart("appendonly", off)
                                                : config_.SetAtStart("dir", directory);
     if (!set) return MakeError(ErrorCode::kInvalidArgument, set.error());
+    if (options.file_system != nullptr)
+      config_.SetDefault("eviction-action", static_cast<int64_t>(config::EvictionAction::kDrop));
     store_ = HF_TRY(Store::Open(
         {.config = &config_,
          .clock = options.clock != nullptr ? options.clock : &clock_,

@@ -37,6 +37,22 @@ bool WantsSpill(const config::Config& config) {
   return config.Enum<config::EvictionAction>("eviction-action") == config::EvictionAction::kSpill;
 }
 
+// A store that can keep its data evicts to the disk, one that cannot drops.
+Status SettleDefaults(const StoreParts& parts) {
+  using config::EvictionAction;
+  config::Config& config = *parts.config;
+  if (parts.in_memory) {
+    config.SetDefault("eviction-action", static_cast<int64_t>(EvictionAction::kDrop));
+    if (WantsSpill(config))
+      return MakeError(ErrorCode::kInvalidArgument,
+                       "eviction-action spill: there is no data directory to spill to");
+  }
+  config.SetDefault(
+      "maxmemory-policy",
+      static_cast<int64_t>(config::DefaultPolicy(config.Enum<EvictionAction>("eviction-action"))));
+  return {};
+}
+
 }  // namespace
 
 Store::Store(const StoreParts& parts) : parts_(parts), statistics_(table_.entry_count()) {}
@@ -48,6 +64,7 @@ Result<std::unique_ptr<Store>> Store::Open(const StoreParts& parts) {
 }
 
 Result<std::unique_ptr<Store>> Store::Create(const StoreParts& parts) {
+  HF_TRY_STATUS(SettleDefaults(parts));
   std::unique_ptr<Store> store(new Store(parts));
   store->log_ = std::make_unique<StoreLog>(*store);
   store->host_ = std::make_unique<ProcessHost>(*store);

@@ -251,6 +251,7 @@ Status StoreLog::Close() {
   wake_.notify_all();
   maintenance_.join();
   const bool incomplete = OwesBase();
+  const bool unsaved = store_.active_log() == nullptr && OwesSnapshot();
   Status closed = writer_ != nullptr ? writer_->Close() : Status{};
   store_.set_active_log(nullptr);
   store_.set_log_writer(nullptr);
@@ -258,6 +259,9 @@ Status StoreLog::Close() {
   directory_lock_.reset();
   if (closed && incomplete)
     return MakeError(ErrorCode::kUnavailable, "the log that was turned on could not be completed");
+  if (closed && unsaved)
+    return MakeError(ErrorCode::kIoError,
+                     "the last snapshot failed: what changed since the one before is lost");
   return closed;
 }
 

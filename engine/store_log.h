@@ -72,7 +72,7 @@ class StoreLog final : public commands::Persistence {
   Status Save() override;
   Status SetLogEnabled(bool enabled) override;
   void LogPolicyChanged() override;
-  Status Reload() override;
+  Status Reload(bool save) override;
   Status SpillAll() override;
   bool RequestShutdown(const commands::ShutdownRequest& request) override;
   bool AbortShutdown() override { return false; }
@@ -108,6 +108,8 @@ class StoreLog final : public commands::Persistence {
   std::unique_ptr<BackgroundRewrite> MakeRewrite(bool turns_on);
   bool OwesSnapshot() const;
   bool SaveDue() const;
+  Status SaveAfterOthers();
+  Status ReloadLog();
   bool WantsTier() const;
   bool TurnsOn() const;
   std::string_view RewriteName() const;
@@ -144,7 +146,8 @@ class StoreLog final : public commands::Persistence {
   bool log_wanted_ = false;     // what appendonly says; the log follows
   bool rewrite_wanted_ = false;
   bool save_wanted_ = false;
-  bool saves_at_stop_ = true;  // but for SHUTDOWN NOSAVE
+  enum class SaveAtStop { kByRules, kYes, kNo };
+  SaveAtStop saves_at_stop_ = SaveAtStop::kByRules;
   uint64_t changes_at_save_ = 0;
   uint64_t saves_ = 0;                    // rewrites and snapshots that were completed
   BackgroundRewrite* rewrite_ = nullptr;  // while one runs

@@ -188,14 +188,18 @@ void StoreLog::LogPolicyChanged() {
   if (aof::LogWriter* writer = store_.log_writer()) writer->SetPolicy(Policy());
 }
 
-// Under the gate everything logged so far is written, the keyspace emptied and read back.
-Status StoreLog::Reload() {
+// With a tier a start reads nothing ahead, and what a checkpoint names are the tier's own files.
+Status StoreLog::Reload(bool save) {
   if (store_.loading()) return MakeError(ErrorCode::kUnavailable, commands::kLoadingText);
+  if (store_.cold_tier() == nullptr) return ReloadLog();
+  if (save) HF_TRY_STATUS(SaveAfterOthers());
+  return SpillAll();
+}
+
+// Under the gate everything logged so far is written, the keyspace emptied and read back.
+Status StoreLog::ReloadLog() {
   if (store_.active_log() == nullptr || catalog_->withheld())
     return MakeError(ErrorCode::kUnavailable, "ERR there is no log to load from");
-  if (store_.cold_tier() != nullptr)
-    return MakeError(ErrorCode::kUnsupported,
-                     "ERR the log alone is not the data set: it follows a checkpoint");
   FileSystem& files = store_.file_system();
   keyspace::LockedShards gate(store_.keyspace());
   gate.LockGate();
@@ -211,9 +215,10 @@ Status StoreLog::Reload() {
 }
 
 bool StoreLog::RequestShutdown(const commands::ShutdownRequest& request) {
-  if (request.nosave) {
+  {
     const std::lock_guard lock(mutex_);
-    saves_at_stop_ = false;
+    if (request.save) saves_at_stop_ = SaveAtStop::kYes;
+    if (request.nosave) saves_at_stop_ = SaveAtStop::kNo;
   }
   return shutdown_ && shutdown_(request);
 }

@@ -97,10 +97,12 @@ std::string_view StoreLog::RewriteName() const {
   return store_.cold_tier() != nullptr ? "Background saving" : "Background AOF rewrite";
 }
 
-// A clean stop leaves nothing to replay.
+// A clean stop leaves nothing to replay. Without a log it keeps what is to be kept: nothing if
+// there are no rules for it either.
 bool StoreLog::OwesSnapshot() const {
-  if (store_.cold_tier() == nullptr || !saves_at_stop_) return false;
+  if (store_.cold_tier() == nullptr || saves_at_stop_ == SaveAtStop::kNo) return false;
   if (store_.active_log() != nullptr) return writer_->Stats().current_bytes > kUntouchedLogBytes;
+  if (saves_at_stop_ == SaveAtStop::kByRules && store_.config().SavePoints().empty()) return false;
   return store_.statistics().Sum().changes > changes_at_save_;
 }
 
@@ -112,7 +114,7 @@ bool StoreLog::SaveDue() const {
   if (changes <= 0) return false;
   if (failed_rewrites_ > 0 && store_.clock().MonotonicNs() < retry_at_ns_) return false;
   const int64_t elapsed_s = (store_.clock().NowMs() - last_save_ms_) / kMsPerSecond;
-  const auto rules = config::ParseSavePoints(store_.config().Text("save"));
+  const auto rules = store_.config().SavePoints();
   return std::ranges::any_of(rules, [&](const config::SavePoint& rule) {
     return changes >= rule.changes && elapsed_s > rule.seconds;
   });
@@ -150,6 +152,19 @@ Status StoreLog::Save() {
   });
   if (saves_ > saves) return {};
   return MakeError(ErrorCode::kIoError, "ERR the snapshot failed: see the server's log");
+}
+
+// A snapshot that runs has its cut behind it: it is waited for, and another one made.
+Status StoreLog::SaveAfterOthers() {
+  while (true) {
+    Status saved = Save();
+    if (saved || saved.error().code != ErrorCode::kBusy) return saved;
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [this] {
+      return stop_ || (rewrite_ == nullptr && !save_wanted_ && !rewrite_wanted_);
+    });
+    if (stop_) return saved;
+  }
 }
 
 Status StoreLog::SpillAll() {

@@ -36,9 +36,10 @@ constexpr char kUsage[] =
     "       holdfast-server --version | --help\n"
     "Parameters have redis.conf's names and syntax; '-' reads more of them from standard input.\n"
     "Examples:\n"
-    "  holdfast-server                        (the log goes to ./appendonlydir)\n"
+    "  holdfast-server                        (the data set lies in ./appendonlydir)\n"
     "  holdfast-server redis.conf --port 7777\n"
-    "  holdfast-server --appendonly no --maxmemory 1gb\n";
+    "  holdfast-server --maxmemory 1gb                   (more than that goes to disk)\n"
+    "  holdfast-server --eviction-action drop --appendonly no --save ''\n";
 
 std::string Product() { return fmt::format("Holdfast {}", holdfast::commands::kHoldfastVersion); }
 

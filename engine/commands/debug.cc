@@ -88,23 +88,34 @@ void DebugObject(CommandContext& ctx) {
   ctx.reply.SimpleString(text);
 }
 
-// The log is what RELOAD reads back: it is always complete, there is nothing to save first.
-void Reload(CommandContext& ctx) {
+// What is on the disk is always complete, so that NOSAVE changes little: with a tier there is no
+// checkpoint then.
+void Reload(CommandContext& ctx, bool save) {
   if (ctx.in_transaction)
     return ctx.reply.Error("ERR DEBUG RELOAD and LOADAOF are not possible inside a transaction");
-  const Status done = ctx.services.persistence->Reload();
+  if (!ctx.may_wait && ctx.services.keyspace->cold_store() != nullptr) {
+    ctx.must_wait = true;
+    return;
+  }
+  const Status done = ctx.services.persistence->Reload(save);
   if (!done) return ctx.reply.Error(done.error().message);
   ctx.reply.Ok();
 }
 
+void DebugLoadAof(CommandContext& ctx) { Reload(ctx, false); }
+
 void DebugReload(CommandContext& ctx) {
+  bool save = true;
   for (const std::string_view option : ctx.args.subspan(2)) {
-    if (IsToken(option, "nosave")) continue;
+    if (IsToken(option, "nosave")) {
+      save = false;
+      continue;
+    }
     if (IsToken(option, "merge") || IsToken(option, "noflush"))
-      return ctx.reply.Error("ERR DEBUG RELOAD reads the log back: it cannot merge");
+      return ctx.reply.Error("ERR DEBUG RELOAD reads everything back: it cannot merge");
     return ctx.reply.Error("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
   }
-  Reload(ctx);
+  Reload(ctx, save);
 }
 
 // For tests: what comes next finds every key cold.
@@ -127,11 +138,13 @@ void DebugHelp(CommandContext& ctx) {
       "DIGEST-VALUE <key> [<key> ...]",
       "    A hash of each value.",
       "LOADAOF",
-      "    Empty the store and read everything back from the log.",
+      "    Empty memory: everything is read back from the log, or from the cold tier as it is",
+      "    asked for.",
       "OBJECT <key>",
       "    How a value is held.",
       "RELOAD [NOSAVE]",
-      "    The same as LOADAOF.",
+      "    The same as LOADAOF. With a cold tier a checkpoint is made before, unless NOSAVE is "
+      "given.",
       "SET-ACTIVE-EXPIRE <0|1>",
       "    Whether expired keys are deleted in the background.",
       "SLEEP <seconds>",
@@ -154,7 +167,7 @@ constexpr Subcommand kSubcommands[] = {
     {"digest", 2, 2, DebugDigest},
     {"digest-value", 2, kAny, DebugDigestValue},
     {"help", 2, 2, DebugHelp},
-    {"loadaof", 2, 2, Reload},
+    {"loadaof", 2, 2, DebugLoadAof},
     {"object", 3, 3, DebugObject},
     {"reload", 2, kAny, DebugReload},
     {"set-active-expire", 3, 3, DebugSetActiveExpire},

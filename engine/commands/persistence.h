@@ -67,9 +67,10 @@ class Persistence {
   virtual Status SetLogEnabled(bool enabled) = 0;
   // CONFIG SET appendfsync.
   virtual void LogPolicyChanged() = 0;
-  // DEBUG RELOAD and LOADAOF: empties the keyspace and reads everything back from the log. Takes
-  // the gate itself: the caller holds no locks.
-  virtual Status Reload() = 0;
+  // DEBUG RELOAD and LOADAOF: empties memory, so that everything comes from the disk: from the log,
+  // or with a tier, of which a checkpoint is made first if `save`, from there. Takes the gate
+  // itself, or waits: the caller holds no locks.
+  virtual Status Reload(bool save) = 0;
   // DEBUG SPILL: moves every key to the tier, whatever memory there is. The caller holds no locks.
   virtual Status SpillAll() = 0;
   // Asks whoever runs the store to stop. False if no one listens (embedded).

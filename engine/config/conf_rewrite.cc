@@ -153,10 +153,18 @@ std::string LineOf(const ConfigRow& row, const Value& value) {
   }
 }
 
+// What a start without a line for it would give.
+Value DefaultFor(const Config& config, size_t index) {
+  constexpr uint16_t kPolicyRow = RowIndex("maxmemory-policy");
+  if (index != kPolicyRow) return config.DefaultAt(index);
+  const auto action = config.Enum<EvictionAction>("eviction-action");
+  return Value{static_cast<int64_t>(DefaultPolicy(action)), {}};
+}
+
 void PutRow(const Config& config, size_t index, ConfLines& lines) {
   const ConfigRow& row = kRows[index];
   const Value value = config.ValueAt(index);
-  const bool changed = value != DefaultValue(row);
+  const bool changed = value != DefaultFor(config, index);
   // There is no line for no primary: one that stands in the file goes.
   if (row.rule == ConfigRule::kReplicaOf && value.text.empty()) return;
   if (row.rule == ConfigRule::kSave) return PutSave(value, index, lines);

@@ -43,7 +43,27 @@ Subscription::~Subscription() {
 }
 
 Config::Config() {
-  for (size_t i = 0; i < kRowCount; ++i) Store(i, DefaultValue(kRows[i]));
+  for (size_t i = 0; i < kRowCount; ++i) {
+    Store(i, DefaultValue(kRows[i]));
+    default_scalars_[i] = kRows[i].default_scalar;
+  }
+}
+
+bool Config::IsSet(RowKey key) const {
+  const std::lock_guard turn(set_mutex_);
+  return set_[key.index];
+}
+
+void Config::SetDefault(ScalarKey key, int64_t value) {
+  const std::lock_guard turn(set_mutex_);
+  default_scalars_[key.index] = value;
+  if (!set_[key.index]) Store(key.index, Value{value, {}});
+}
+
+Value Config::DefaultAt(size_t index) const {
+  HF_CHECK(index < kRowCount);
+  const std::lock_guard turn(set_mutex_);
+  return Value{default_scalars_[index], std::string(kRows[index].default_text)};
 }
 
 std::string Config::Text(TextKey key) const {
@@ -204,10 +224,10 @@ std::expected<void, std::string> Config::SetAtStart(std::string_view name,
   const auto row = FindRow(name);
   if (!row) return std::unexpected(fmt::format("unknown parameter '{}'", name));
   // The first `save` replaces the default, the others add to it.
-  const bool append = row->index == kSaveRow && save_line_seen_;
+  const bool append = row->index == kSaveRow && set_[row->index];
   auto value = ParseValue(kRows[row->index], words, ValueAt(row->index), append);
   if (!value) return std::unexpected(std::move(value).error());
-  if (row->index == kSaveRow) save_line_seen_ = true;
+  set_[row->index] = true;
   Store(row->index, *value);
   return {};
 }
@@ -231,7 +251,7 @@ std::vector<std::string> Config::InertSettings() const {
   for (size_t i = 0; i < kRowCount; ++i) {
     if ((kRows[i].flags & kInert) == 0) continue;
     const Value value = ValueAt(i);
-    if (value == DefaultValue(kRows[i])) continue;
+    if (value == DefaultAt(i)) continue;
     const bool secret = (kRows[i].flags & kSensitive) != 0;
     settings.push_back(
         fmt::format("{} {}", kRows[i].name, secret ? "(redacted)" : ValueText(kRows[i], value)));

@@ -101,6 +101,11 @@ class Config {
   // parameters may be set, no listener is called. The error is the reason alone.
   std::expected<void, std::string> SetAtStart(std::string_view name,
                                               std::span<const std::string> words);
+  // Whether SetAtStart gave the parameter a value.
+  bool IsSet(RowKey key) const;
+  // Before the Db opens: what it is in this store if nothing sets it.
+  void SetDefault(ScalarKey key, int64_t value);
+  Value DefaultAt(size_t index) const;
   // The listener is called for changes of any of `keys`, once per Set.
   [[nodiscard]] Subscription OnChange(std::initializer_list<RowKey> keys, Listener listener);
 
@@ -136,10 +141,11 @@ class Config {
   mutable std::mutex text_mutex_;  // guards texts_, conf_path_
   std::array<std::string, kRowCount> texts_;
   std::string conf_path_;
-  std::mutex set_mutex_;  // guards the rest; taken before text_mutex_
+  mutable std::mutex set_mutex_;  // guards the rest; taken before text_mutex_
+  std::array<bool, kRowCount> set_{};
+  std::array<int64_t, kRowCount> default_scalars_;
   std::vector<Watch> watches_;
   uint64_t next_watch_ = 1;
-  bool save_line_seen_ = false;
 };
 
 }  // namespace holdfast::config

@@ -246,16 +246,16 @@ inline constexpr ConfigRow kRows[] = {
     // Memory and the cold tier
     Scalar("maxmemory", ConfigKind::kMemoryOrPercent, ConfigRule::kOfMachine, -100, LLONG_MAX, 0,
            {}, 0, "memory budget; a percentage is of the machine's memory; 0: none"),
-    Enum("maxmemory-policy", "", kMaxmemoryPolicyNames, V(MaxmemoryPolicy::kNoEviction), 0,
-         "which keys leave memory first"),
+    Enum("maxmemory-policy", "", kMaxmemoryPolicyNames, V(MaxmemoryPolicy::kAllkeysS3Fifo), 0,
+         "which keys leave memory first; where eviction drops keys the default is noeviction"),
     Int("maxmemory-samples", "", 1, INT_MAX, 5, 0,
         "keys looked at to choose a victim (at most 64); allkeys-s3fifo has its own number"),
     Int("maxmemory-eviction-tenacity", "", 0, 100, 10, 0,
         "how long eviction may hold up a command: 50 us times it up to 10, 100: as long as it "
         "takes"),
-    Enum("eviction-action", "", kEvictionActionNames, V(EvictionAction::kDrop), 0,
-         "what eviction does with a key: drop deletes it, spill moves it to the cold tier; a "
-         "store that is to spill starts with it"),
+    Enum("eviction-action", "", kEvictionActionNames, V(EvictionAction::kSpill), 0,
+         "what eviction does with a key: spill moves it to the cold tier in dir, drop deletes it; "
+         "a store that is to spill starts with it, one without a data directory drops"),
     Memory("max-disk", "", 0, 0, kInert, "budget of the cold tier; 0: none"),
     Enum("max-disk-action", "", kMaxDiskActionNames, V(MaxDiskAction::kRefuse), kInert,
          "over max-disk: refuse writes, or drop the coldest keys"),

@@ -58,6 +58,13 @@ inline constexpr EnumName kEvictionActionNames[] = {
     {"spill", static_cast<int64_t>(EvictionAction::kSpill)},
 };
 
+// Of a store that is told nothing else: where nothing is lost by it, eviction is what maxmemory
+// means; where keys would be deleted, Redis's default.
+constexpr MaxmemoryPolicy DefaultPolicy(EvictionAction action) {
+  return action == EvictionAction::kSpill ? MaxmemoryPolicy::kAllkeysS3Fifo
+                                          : MaxmemoryPolicy::kNoEviction;
+}
+
 enum class MaxDiskAction : int64_t { kRefuse, kDropColdest };
 inline constexpr EnumName kMaxDiskActionNames[] = {
     {"refuse", static_cast<int64_t>(MaxDiskAction::kRefuse)},

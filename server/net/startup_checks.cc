@@ -54,10 +54,12 @@ std::vector<std::string> CheckMachine(const config::Config& config, FileSystem& 
         "transparent huge pages are always on: latency and memory use suffer; 'echo madvise > "
         "/sys/kernel/mm/transparent_hugepage/enabled' as root mends it");
   }
-  if (!config.Bool("appendonly")) return findings;
+  const bool spills =
+      config.Enum<config::EvictionAction>("eviction-action") == config::EvictionAction::kSpill;
+  if (!config.Bool("appendonly") && !spills) return findings;
   const auto free_bytes = file_system.FreeBytes(config.Text("dir"));
   if (free_bytes && *free_bytes < kLittleDiskBytes) {
-    findings.push_back(fmt::format("only {} MiB are free in {}: the log will soon be refused",
+    findings.push_back(fmt::format("only {} MiB are free in {}: writes will soon be refused",
                                    *free_bytes >> 20, config.Text("dir")));
   }
   return findings;

@@ -31,6 +31,7 @@ OTHER_DEFAULT = {
     "appendonly": "durable unless told otherwise",
     "bind": "loopback unless told otherwise",
     "io-threads": "0: one per core",
+    "maxmemory-policy": "where nothing is lost by it, eviction is what a limit means",
     "syslog-ident": "our name",
 }
 

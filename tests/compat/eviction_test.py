@@ -17,7 +17,7 @@ import itertools
 import random
 import sys
 
-from server_process import (REDIS_SERVER, ServerProcess, add_server_argument, is_redis, logged,
+from server_process import (REDIS_SERVER, ServerProcess, add_server_argument, dropping, is_redis, logged,
                             memory_only, server_under_test)
 
 POLICIES = ["allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu",
@@ -111,7 +111,7 @@ def compare(label, clients, others, script):
 
 
 def compare_words(binary):
-    with ServerProcess(binary, memory_only(binary)) as ours, \
+    with ServerProcess(binary, memory_only(binary, dropping(binary))) as ours, \
             ServerProcess(REDIS_SERVER, memory_only(REDIS_SERVER)) as redis:
         clients = [server.connect() for server in (ours, redis)]
         others = [server.connect() for server in (ours, redis)]
@@ -194,7 +194,8 @@ def settled(client):
 
 def load(binary, policies, limit, slack):
     for policy in policies:
-        for flags in (memory_only(binary), logged("everysec")):
+        for flags in (memory_only(binary, dropping(binary)),
+                      logged("everysec", dropping(binary))):
             label = "%s%s" % (policy, ", log on" if "yes" in flags else "")
             bounds = Bounds(label, limit, slack)
             more = ["--maxmemory", limit, "--maxmemory-policy", policy, "--enable-debug-command",
@@ -233,7 +234,8 @@ class Zipf:
 def hit_ratio(binary, policy, requests):
     """GET, and SET on a miss, of skewed keys; every tenth request is for a key never seen again."""
     zipf = Zipf(60000, 0.9, 7)
-    flags = memory_only(binary) + ["--maxmemory", "6mb", "--maxmemory-policy", policy]
+    flags = memory_only(binary, dropping(binary)) + ["--maxmemory", "6mb", "--maxmemory-policy",
+                                                     policy]
     hits = fresh = 0
     with ServerProcess(binary, flags) as server, server.connect() as client:
         for start in range(0, requests, 50):

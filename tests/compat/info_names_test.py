@@ -45,6 +45,7 @@ OTHER_FORM = {
     "used_memory_vm_total_human": "0B while there are no scripts",
     "used_memory_scripts_human": "0B while there are no scripts",
     "current_cow_peak": "no fork",
+    "maxmemory_policy": "another default",
 }
 
 SECTION_CALLS = [[], ["all"], ["everything"], ["default"], ["server"], ["CLIENTS"], ["memory"],

@@ -8,12 +8,13 @@ import glob
 import os
 import random
 import shutil
+import subprocess
 import tempfile
 import time
 
 from resp import ConnectionLost
-from server_process import (REDIS_SERVER, ServerFailed, add_server_argument,
-                            server_under_test)
+from server_process import (REDIS_SERVER, ServerFailed, ServerProcess, add_server_argument,
+                            aof_check, logged, server_under_test)
 
 DATABASES = 16
 
@@ -64,6 +65,29 @@ def copy_of(folder):
     return copy
 
 
+def copy_for_redis(folder):
+    """A new folder with what redis-server can load: the same, or all of it as one plain log where
+    there is a checkpoint, on which redis-server must not start."""
+    copy = copy_of(folder)
+    manifests = glob.glob(os.path.join(folder, "appendonlydir", "*.manifest"))
+    if not any(b" type c" in open(path, "rb").read() for path in manifests):
+        return copy
+    try:
+        with ServerProcess(REDIS_SERVER, logged("everysec"), folder=copy):
+            raise Failed("redis-server starts on a directory with a checkpoint")
+    except ServerFailed as refused:
+        if "Unknown AOF file type" not in str(refused):
+            raise Failed("redis-server: %s" % refused) from refused
+    shutil.rmtree(copy)
+    os.mkdir(copy)
+    run = subprocess.run([aof_check(), "--export", os.path.join(copy, "appendonly.aof"), folder],
+                         capture_output=True, check=False)
+    if run.returncode:
+        raise Failed("export: exit %d: %r %r" % (run.returncode, run.stdout[-400:],
+                                                 run.stderr[-400:]))
+    return copy
+
+
 def incremental_files(folder):
     return sorted(glob.glob(os.path.join(folder, "appendonlydir", "*.incr.aof")))
 
@@ -71,9 +95,10 @@ def incremental_files(folder):
 def listing(folder):
     """Names and contents of the log's files (a lock or output file beside them is no matter)."""
     found = {}
-    for path in glob.glob(os.path.join(folder, "appendonlydir", "*")):
-        with open(path, "rb") as file:
-            found[os.path.basename(path)] = hash(file.read())
+    for root, _, names in os.walk(os.path.join(folder, "appendonlydir")):
+        for path in [os.path.join(root, name) for name in names]:
+            with open(path, "rb") as file:
+                found[os.path.relpath(path, folder)] = hash(file.read())
     return found
 
 

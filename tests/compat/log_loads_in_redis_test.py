@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 """The log is Redis's: redis-server 7.0 loads ours with an equal data set, and ours loads Redis's.
 
+Where our directory has a checkpoint, redis-server must refuse it, and loads what `aof-check --export`
+makes of everything. Each case also runs with a store that drops what it evicts: such a log is
+rewritten, and always loaded as it is.
+
 Cases: a mixed run cleanly stopped; after BGREWRITEAOF; after kill -9 and `aof-check --fix --yes`;
 with the log turned on, or off, while the server runs;
 a Redis 7 appendonlydir with an AOF base; a plain old single-file AOF; a Redis AOF cut inside a
@@ -16,7 +20,7 @@ import sys
 import threading
 import time
 
-from log_cases import (Failed, compare, copy_of, data_set, incremental_files, rewrite, run_main)
+from log_cases import (Failed, compare, copy_for_redis, copy_of, data_set, incremental_files, rewrite, run_main)
 from resp import ConnectionLost, encode
 from server_grammar import Generator
 from server_process import (REDIS_SERVER, ServerFailed, ServerProcess, aof_check, is_redis,
@@ -47,7 +51,7 @@ def mixed_run(server, seed, commands):
 
 def load(binary, folder, what, extra=()):
     """The data set that `binary` loads from a copy of the folder."""
-    copy = copy_of(folder)
+    copy = copy_for_redis(folder) if is_redis(binary) else copy_of(folder)
     try:
         with ServerProcess(binary, FLAGS + list(extra), folder=copy) as server:
             try:
@@ -63,15 +67,20 @@ def load(binary, folder, what, extra=()):
 class Cases:
     """Each case_ method raises Failed, or returns."""
 
+    more = ()  # flags of ours
+
     def __init__(self, binary, seed, commands, plant=False):
         self.binary = binary
         self.seed = seed
         self.commands = commands
         self.plant = plant
 
+    def flags(self, binary):
+        return FLAGS + ([] if is_redis(binary) else list(self.more))
+
     def written_by(self, binary, with_rewrite=False, extra=()):
         """(folder, data set) of a cleanly stopped mixed run."""
-        server = ServerProcess(binary, FLAGS + list(extra))
+        server = ServerProcess(binary, self.flags(binary) + list(extra))
         try:
             mixed_run(server, self.seed, self.commands)
             if with_rewrite:
@@ -112,7 +121,7 @@ class Cases:
         shutil.rmtree(folder)
 
     def case_turned_on(self):
-        server = ServerProcess(self.binary, FLAGS + ["--appendonly", "no"])
+        server = ServerProcess(self.binary, self.flags(self.binary) + ["--appendonly", "no"])
         mixed_run(server, self.seed, self.commands)
         rewrite(server, "CONFIG", "SET", "appendonly", "yes")
         mixed_run(server, self.seed + 1, self.commands // 4)
@@ -124,7 +133,7 @@ class Cases:
         shutil.rmtree(server.folder)
 
     def case_turned_off_and_on(self):
-        server = ServerProcess(self.binary, FLAGS)
+        server = ServerProcess(self.binary, self.flags(self.binary))
         mixed_run(server, self.seed, self.commands)
         expected = data_set(server)
         with server.connect() as client:
@@ -148,7 +157,7 @@ class Cases:
         shutil.rmtree(server.folder)
 
     def case_kill_and_fix(self):
-        server = ServerProcess(self.binary, FLAGS)
+        server = ServerProcess(self.binary, self.flags(self.binary))
         mixed_run(server, self.seed, self.commands)
         writer = threading.Thread(target=self._write_until_killed, args=(server,), daemon=True)
         writer.start()
@@ -192,7 +201,7 @@ class Cases:
         """Ours goes on in Redis's directory; both load the result."""
         folder, _ = self.written_by(REDIS_SERVER, with_rewrite=True)
         try:
-            with ServerProcess(self.binary, FLAGS, folder=folder) as server:
+            with ServerProcess(self.binary, self.flags(self.binary), folder=folder) as server:
                 mixed_run(server, self.seed + 3, self.commands // 4)
                 expected = data_set(server)
                 server.terminate()
@@ -226,7 +235,7 @@ class Cases:
         server.terminate()
         log = incremental_files(server.folder)[-1]
         os.truncate(log, os.path.getsize(log) - len(encode("EXEC")) - 3)
-        with ServerProcess(self.binary, FLAGS, folder=server.folder) as ours:
+        with ServerProcess(self.binary, self.flags(self.binary), folder=server.folder) as ours:
             with ours.connect() as client:
                 first = client.must("MGET", "before", "a", "b")
                 client.must("SET", "after", "3")
@@ -239,5 +248,10 @@ class Cases:
             raise Failed("cut group: %r, then %r" % (first, second))
 
 
+class DroppingCases(Cases):
+    more = ("--eviction-action", "drop")
+
+
 if __name__ == "__main__":
-    sys.exit(run_main(__doc__, Cases, "commands", 8000, (2000, "clean_stop")))
+    sys.exit(max(run_main(__doc__, kind, "commands", 8000, (2000, "clean_stop"))
+                 for kind in (Cases, DroppingCases)))

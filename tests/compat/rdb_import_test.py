@@ -18,9 +18,9 @@ import sys
 import tempfile
 import time
 
-from log_cases import (Failed, compare, copy_of, data_set, incremental_files, listing, rewrite,
+from log_cases import (Failed, compare, copy_for_redis, copy_of, data_set, incremental_files, listing, rewrite,
                        run_main)
-from server_process import REDIS_SERVER, ServerFailed, ServerProcess, is_redis
+from server_process import REDIS_SERVER, ServerFailed, ServerProcess, dropping, is_redis
 
 WITHOUT_LOG = ["--save", "", "--appendonly", "no", "--enable-debug-command", "local"]
 WITH_LOG = ["--save", "", "--appendonly", "yes", "--enable-debug-command", "local",
@@ -137,8 +137,9 @@ class Cases:
         with running(self.binary, folder, WITH_LOG) as ours:
             compare("after kill -9 and a start", expected, data_set(ours))
             rewrite(ours)
-        with running(REDIS_SERVER, folder, WITH_LOG) as redis:
+        with running(REDIS_SERVER, copy_for_redis(folder), WITH_LOG) as redis:
             compare("redis-server on our log", expected, data_set(redis))
+        shutil.rmtree(redis.folder)
         refused(self.binary, folder, WITH_LOG + ["--import", source], "holds a data set already",
                 source)
         shutil.rmtree(folder)
@@ -205,14 +206,31 @@ class Cases:
         shutil.rmtree(folder)
 
     def case_found_dump_without_log(self):
-        """appendonly no: into memory, and nothing is written."""
+        """appendonly no, and nothing to spill to: into memory, and nothing is written."""
         dump, expected, _ = self.saved()
         folder = os.path.dirname(dump)
         before = sorted(os.listdir(folder))
-        with running(self.binary, folder, WITHOUT_LOG) as ours:
+        with running(self.binary, folder, WITHOUT_LOG + dropping(self.binary)) as ours:
             compare("without a log", expected, data_set(ours))
         if sorted(os.listdir(folder)) != before:
             raise Failed("files appeared: %s" % sorted(os.listdir(folder)))
+        shutil.rmtree(folder)
+
+    def case_found_dump_and_snapshots(self):
+        """appendonly no: loaded once, then the snapshot is the data set."""
+        if is_redis(self.binary):
+            return
+        dump, expected, state = self.saved()
+        folder = os.path.dirname(dump)
+        with running(self.binary, folder, WITHOUT_LOG) as ours:
+            compare("with a tier", expected, data_set(ours))
+            with ours.connect() as client:
+                client.must("SAVE")
+        os.unlink(dump)
+        with running(self.binary, folder, WITHOUT_LOG) as ours:
+            if digest(ours) != state:
+                raise Failed("DEBUG DIGEST differs after a snapshot")
+            compare("after a snapshot", expected, data_set(ours))
         shutil.rmtree(folder)
 
     def case_expired_keys(self):
@@ -262,8 +280,9 @@ class Cases:
             ours.kill()
         with running(self.binary, folder, WITH_LOG) as ours:
             compare("written on", expected, data_set(ours))
-        with running(REDIS_SERVER, folder, WITH_LOG) as redis:
+        with running(REDIS_SERVER, copy_for_redis(folder), WITH_LOG) as redis:
             compare("redis-server on it", expected, data_set(redis))
+        shutil.rmtree(redis.folder)
         with running(self.binary, folder, WITH_LOG) as ours:
             rewrite(ours)
             with ours.connect() as client:

@@ -246,6 +246,11 @@ def logged(policy, extra=()):
     return ["--save", "", "--appendonly", "yes", "--appendfsync", policy] + list(extra)
 
 
+def dropping(binary):
+    """Flags of ours that make it a store without a cold tier, as Redis is one."""
+    return [] if is_redis(binary) else ["--eviction-action", "drop"]
+
+
 __all__ = ["REDIS_SERVER", "REPOSITORY", "ServerFailed", "ServerProcess", "add_server_argument",
-           "aof_check", "encode", "free_port", "holdfast_server", "is_redis", "logged",
+           "aof_check", "dropping", "encode", "free_port", "holdfast_server", "is_redis", "logged",
            "memory_only", "server_under_test"]

@@ -21,7 +21,8 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "compat"))
 
 from server_process import (REDIS_SERVER, ServerFailed, ServerProcess,  # noqa: E402
-                            add_server_argument, aof_check, logged, server_under_test)
+                            add_server_argument, aof_check, dropping, logged,
+                            server_under_test)
 
 VALUES = [b"value of key %d" % number for number in range(6)]
 
@@ -33,6 +34,11 @@ class Failed(Exception):
 def expect(condition, what):
     if not condition:
         raise Failed(what)
+
+
+def flags_of(binary, policy):
+    """A clean stop leaves the log, and not a checkpoint in its place."""
+    return logged(policy, dropping(binary))
 
 
 def newest_log(folder):
@@ -56,7 +62,7 @@ def values(server):
 
 def written(binary, policy, stop):
     """The folder of a server that wrote VALUES, a frame each, and was stopped by `stop`."""
-    server = ServerProcess(binary, logged(policy))
+    server = ServerProcess(binary, flags_of(binary, policy))
     with server.connect() as client:
         for number, value in enumerate(VALUES):
             client.must("SET", "key:%d" % number, value)
@@ -75,7 +81,7 @@ class Start:
         self.log = newest_log(self.folder)
         with open(self.log, "wb") as file:
             file.write(text)
-        server = ServerProcess(binary, logged(policy), folder=self.folder, start=False)
+        server = ServerProcess(binary, flags_of(binary, policy), folder=self.folder, start=False)
         try:
             server.start()
             self.values = values(server)

@@ -3,7 +3,8 @@
 
 A reply means that the bytes were handed to the operating system at least, so a killed process loses
 nothing acknowledged, at any policy; transactions are whole or absent; nothing that a reader was
-shown is undone. Kills also hit BGREWRITEAOF, a shutdown, and a recovery that is under way.
+shown is undone. Kills also hit BGREWRITEAOF, a shutdown, and a recovery that is under way; half of
+them a store that drops what it evicts, whose log is rewritten where others make snapshots.
 
   kill9_test.py --kills 200                 the campaign
   kill9_test.py --self-test                 redis-server, then with acknowledged bytes cut off
@@ -24,12 +25,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from ledger import Reader, Refused, all_workloads  # noqa: E402
 from resp import ConnectionLost  # noqa: E402
 from server_process import (REDIS_SERVER, ServerFailed, ServerProcess,  # noqa: E402
-                            add_server_argument, aof_check, is_redis, logged, server_under_test)
+                            add_server_argument, aof_check, dropping, is_redis, logged,
+                            server_under_test)
 
 
 # So little memory that most keys are cold: rewrites are snapshots then, with spills under way.
-TIERED = ["--eviction-action", "spill", "--maxmemory", "2500kb", "--maxmemory-policy",
-          "allkeys-s3fifo"]
+TIERED = ["--maxmemory", "2500kb"]
 
 
 class Load:
@@ -74,9 +75,9 @@ def cut_acknowledged_bytes(folder, count=30):
 
 
 class Campaign:
-    """Kills and checks one server at one policy."""
+    """Kills and checks one server at one policy; `more` are flags."""
 
-    def __init__(self, binary, policy, seed, plant, tiered):
+    def __init__(self, binary, policy, seed, plant, more):
         self.binary = binary
         self.rng = random.Random("%s/%d" % (policy, seed))
         self.policy = policy
@@ -87,9 +88,7 @@ class Campaign:
         self.kinds = {}
         flags = logged(policy, ["--auto-aof-rewrite-percentage", "100",
                                 "--auto-aof-rewrite-min-size", "4mb"])
-        if tiered:
-            flags += TIERED
-        self.server = ServerProcess(binary, flags)
+        self.server = ServerProcess(binary, flags + list(more))
 
     def round(self):
         """Load, crash, restart, check. Returns False when a problem was found."""
@@ -156,9 +155,9 @@ class Campaign:
         self._check()
 
 
-def run_policy(binary, policy, kills, seed, plant=False, tiered=False):
+def run_policy(binary, policy, kills, seed, plant=False, more=()):
     """Problems found at one policy."""
-    campaign = Campaign(binary, policy, seed, plant, tiered)
+    campaign = Campaign(binary, policy, seed, plant, more)
     started, done = time.monotonic(), 0
     try:
         while done < kills:
@@ -172,7 +171,7 @@ def run_policy(binary, policy, kills, seed, plant=False, tiered=False):
         keep = bool(campaign.problems) and not plant
         campaign.server.stop(remove=not keep)
     print("%s: %d kills %s in %.0f s, %d steps confirmed, %d values read, %d problems"
-          % (policy, done, campaign.kinds, time.monotonic() - started,
+          % (" ".join([policy, *more]), done, campaign.kinds, time.monotonic() - started,
              sum(w.acknowledged for w in campaign.workloads), campaign.reader.reads,
              len(campaign.problems)), flush=True)
     for problem in campaign.problems[:10]:
@@ -200,7 +199,7 @@ def main():
     parser.add_argument("--kills", type=int, default=20, help="per policy")
     parser.add_argument("--policies", nargs="*", default=["always", "everysec", "no"])
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--tiered", action="store_true", help="with a cold tier, and little memory")
+    parser.add_argument("--tiered", action="store_true", help="with so little memory that most keys are cold")
     parser.add_argument("--plant", action="store_true", help="cut acknowledged bytes: must fail")
     parser.add_argument("--self-test", action="store_true")
     arguments = parser.parse_args()
@@ -211,8 +210,11 @@ def main():
     binary = server_under_test(arguments)
     problems = []
     for policy in arguments.policies:
-        problems += run_policy(binary, policy, arguments.kills, seed, arguments.plant,
-                               arguments.tiered)
+        # Snapshots, and rewrites in a store without a tier: half of the kills each.
+        halves = [TIERED] if arguments.tiered else [[], dropping(binary)]
+        for more in halves:
+            problems += run_policy(binary, policy, max(1, arguments.kills // len(halves)), seed,
+                                   arguments.plant, more)
     return 1 if problems else 0
 
 

@@ -70,9 +70,22 @@ TEST(Config, HoldfastsOwnDefaults) {
   EXPECT_TRUE(config.Bool("appendonly"));
   EXPECT_EQ(config.Enum<AppendFsync>("appendfsync"), AppendFsync::kEverysec);
   EXPECT_EQ(config.Integer("io-threads"), 0);
-  EXPECT_EQ(config.Enum<EvictionAction>("eviction-action"), EvictionAction::kDrop);
+  EXPECT_EQ(config.Enum<EvictionAction>("eviction-action"), EvictionAction::kSpill);
+  EXPECT_EQ(config.Enum<MaxmemoryPolicy>("maxmemory-policy"), MaxmemoryPolicy::kAllkeysS3Fifo);
   EXPECT_THAT(config.Words("bind"), ElementsAre("127.0.0.1", "-::1"));
   EXPECT_TRUE(config.InertSettings().empty());
+}
+
+TEST(Config, ADefaultOfTheStoreGivesWayToWhatIsSet) {
+  Config config;
+  EXPECT_FALSE(config.IsSet("eviction-action"));
+  config.SetDefault("eviction-action", static_cast<int64_t>(EvictionAction::kDrop));
+  EXPECT_EQ(Get(config, "eviction-action"), "drop");
+  const std::string spill[] = {"spill"};
+  ASSERT_TRUE(config.SetAtStart("eviction-action", spill));
+  EXPECT_TRUE(config.IsSet("eviction-action"));
+  config.SetDefault("eviction-action", static_cast<int64_t>(EvictionAction::kDrop));
+  EXPECT_EQ(Get(config, "eviction-action"), "spill");
 }
 
 TEST(Config, GetTakesPatternsAndAliases) {

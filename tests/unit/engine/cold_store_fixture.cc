@@ -15,7 +15,8 @@ TieredStore::TieredStore(bool with_tier, TestClock& clock, FileSystem* disk) : c
                           {"databases", "4"},
                           {"dir", "/data"},
                           {"appendonly", disk != nullptr ? "yes" : "no"},
-                          {"appendfsync", "no"}};
+                          {"appendfsync", "no"},
+                          {"eviction-action", "drop"}};  // the tier is the test's own
   for (const auto& [name, value] : settings) {
     const std::string words[] = {value};
     HF_CHECK(config_.SetAtStart(name, words));

@@ -12,8 +12,11 @@ namespace holdfast::engine_test {
 namespace {
 
 // A small ring for the log: as much is filled ahead on the disk of every store that is opened.
-const std::pair<std::string, std::string> kCommonSettings[] = {
-    {"enable-debug-command", "yes"}, {"databases", "4"}, {"aof-ring-size", "1mb"}};
+// RocksDB knows nothing of simulated disks: whoever wants a tier says so.
+const std::pair<std::string, std::string> kCommonSettings[] = {{"enable-debug-command", "yes"},
+                                                               {"databases", "4"},
+                                                               {"aof-ring-size", "1mb"},
+                                                               {"eviction-action", "drop"}};
 constexpr uint64_t kDatabases = 4;
 
 Command OneCommand(SeededRandom& random, const CommandMix& mix) {

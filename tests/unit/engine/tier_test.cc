@@ -76,7 +76,7 @@ class TierTest : public testing::Test {
     Options options = OptionsOn(files_, std::move(more));
     options.directory = folder_.string();
     options.settings.emplace_back("eviction-action", "spill");
-    options.settings.emplace_back("save", "");
+    if (!rules_) options.settings.emplace_back("save", "");
     return Db::Open(options);
   }
   void Close() {
@@ -115,6 +115,7 @@ class TierTest : public testing::Test {
 
   FailingFiles files_;
   const fs::path folder_;
+  bool rules_ = false;  // those of `save` that are the default
   std::unique_ptr<Db> db_;
   std::unique_ptr<DbSession> session_;
 };
@@ -311,6 +312,7 @@ TEST_F(TierTest, BlindWritesReadNothingAndAreCountedRight) {
 }
 
 TEST_F(TierTest, WithoutALogTheLastCheckpointComesBack) {
+  rules_ = true;
   Open({{"appendonly", "no"}});
   Run("SET key 1");
   ASSERT_TRUE(Save());
@@ -379,6 +381,129 @@ TEST_F(TierTest, ADamagedTierIsNotServedAndMakesNoCheckpoint) {
   Open();
   for (int i = 0; i < kKeys; ++i)
     ASSERT_EQ(Run("GET key" + std::to_string(i)), "value" + std::to_string(i * 7919));
+  Close();
+}
+
+// Neither a log nor rules for snapshots: nothing is to be kept, unless somebody asks for it.
+TEST_F(TierTest, WithoutALogAndRulesAStopSavesNothing) {
+  Open({{"appendonly", "no"}});
+  Run("SET key 1");
+  ASSERT_TRUE(Save());
+  Run("SET key 2");
+  Close();
+  Open({{"appendonly", "no"}});
+  EXPECT_EQ(Run("GET key"), "1");
+  Close();
+}
+
+TEST_F(TierTest, AStopThatCouldNotSaveSaysSo) {
+  rules_ = true;
+  Open({{"appendonly", "no"}});
+  Run("SET key 1");
+  files_.fails = true;
+  session_.reset();
+  EXPECT_FALSE(db_->Close());
+  files_.fails = false;
+}
+
+// What a log leaves is the data set with or without one.
+TEST_F(TierTest, ALogThatLiesThereIsReadAlsoWithAppendonlyNo) {
+  Open();
+  Run("SET key 1");
+  Close();
+  rules_ = true;
+  Open({{"appendonly", "no"}});
+  EXPECT_EQ(Run("GET key"), "1");
+  Run("SET key 2");
+  Close();
+  Open();
+  EXPECT_EQ(Run("GET key"), "2");
+  Close();
+}
+
+TEST_F(TierTest, DebugReloadFindsEverythingInTheTier) {
+  Open({{"maxmemory-policy", "noeviction"}});
+  for (int i = 0; i < 300; ++i) Run("SET key" + std::to_string(i) + " " + std::to_string(i));
+  Run("SET brief 1 EX 1000");
+  const std::string digest = Run("DEBUG DIGEST");
+  std::atomic<bool> done{false};
+  std::thread writer([&] {
+    const auto session = db_->NewSession();
+    Execute(*session, "SELECT 1");
+    for (int i = 0; !done; ++i)
+      Execute(*session, "SET other" + std::to_string(i % 500) + " " + std::to_string(i));
+  });
+  for (const char* reload : {"DEBUG RELOAD", "DEBUG RELOAD NOSAVE", "DEBUG LOADAOF"}) {
+    for (int i = 0; i < 300; ++i) Run("GET key" + std::to_string(i));
+    EXPECT_EQ(Run(reload), "OK");
+    EXPECT_GE(Tiering("cold_keys"), 301u) << reload;
+  }
+  done = true;
+  writer.join();
+  EXPECT_EQ(Checkpoints().size(), 1u);
+  Run("SELECT 1");
+  Run("FLUSHDB");
+  EXPECT_EQ(Run("DEBUG DIGEST"), digest);
+  Run("SELECT 0");
+  EXPECT_EQ(Run("TTL brief"), "1000");
+  EXPECT_TRUE(Run("DEBUG RELOAD MERGE").starts_with("ERR "));
+  Run("MULTI");
+  Run("DEBUG RELOAD");
+  EXPECT_TRUE(Run("EXEC").starts_with("ERR "));
+  Close();
+}
+
+// No setting says anything of eviction.
+TEST_F(TierTest, ADataDirectorySpillsUnlessToldOtherwise) {
+  const auto with = [&](Settings settings) {
+    session_.reset();
+    db_.reset();
+    auto opened = Db::Open({.directory = folder_.string(), .settings = std::move(settings)});
+    ASSERT_TRUE(opened) << opened.error().message;
+    db_ = *std::move(opened);
+    session_ = db_->NewSession();
+  };
+  const auto settings = [&] {
+    std::string text;
+    for (const char* name : {"eviction-action", "maxmemory-policy"})
+      text += Execute(*session_, Command{"CONFIG", "GET", name}).elements.back().text + " ";
+    return text;
+  };
+  with({});
+  EXPECT_EQ(settings(), "spill allkeys-s3fifo ");
+  EXPECT_EQ(Tiering("tier_enabled"), 1u);
+  Run("SET key value");
+  EXPECT_EQ(Run("OBJECT IDLETIME key"), "0") << "a clock while there is no limit";
+  EXPECT_EQ(Run("CONFIG SET maxmemory 64mb"), "OK");
+  EXPECT_TRUE(Run("OBJECT IDLETIME key").starts_with("ERR The allkeys-s3fifo"));
+  EXPECT_EQ(Run("CONFIG SET maxmemory-policy noeviction"), "OK");
+  EXPECT_TRUE(Eventually([&] { return Run("OBJECT IDLETIME key") == "0"; }));
+  with({{"maxmemory-policy", "noeviction"}});
+  EXPECT_EQ(settings(), "spill noeviction ");
+  EXPECT_EQ(Run("GET key"), "value");
+  with({{"eviction-action", "drop"}});
+  EXPECT_EQ(settings(), "drop noeviction ");
+  session_.reset();
+  db_.reset();
+  db_ = *Db::Open({});
+  session_ = db_->NewSession();
+  EXPECT_EQ(settings(), "drop noeviction ");
+  session_.reset();
+  const auto refused = Db::Open({.settings = {{"eviction-action", "spill"}}});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+}
+
+// Redis's meaning, although there is a tier: writes are refused.
+TEST_F(TierTest, NoevictionRefusesWrites) {
+  Open({{"maxmemory", "2mb"}, {"maxmemory-policy", "noeviction"}});
+  const std::string value(1000, 'v');
+  std::string reply = "OK";
+  for (int i = 0; i < 5000 && reply == "OK"; ++i)
+    reply = Run("SET key" + std::to_string(i) + " " + value);
+  EXPECT_TRUE(reply.starts_with("OOM command not allowed")) << reply;
+  EXPECT_EQ(Run("GET key0"), value);
+  EXPECT_EQ(Tiering("cold_keys"), 0u);
   Close();
 }
 

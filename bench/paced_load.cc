@@ -25,6 +25,7 @@
 #include <cstring>
 #include <deque>
 #include <memory>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,6 +66,7 @@ class Connection {
   int socket() const { return socket_; }
   bool has_output() const { return !output_.empty(); }
   bool idle() const { return due_.empty(); }
+  size_t in_flight() const { return due_.size(); }
 
   void Ask(std::string_view request, Clock::time_point due) {
     output_.append(request);
@@ -114,7 +116,7 @@ class Connection {
 
 class Stream {
  public:
-  Stream(std::string_view text, uint16_t port) : random_(std::hash<std::string_view>{}(text)) {
+  Stream(std::string_view text, uint16_t port) : random_(std::random_device{}()) {
     std::vector<std::string> fields;
     for (size_t from = 0; from <= text.size();) {
       const size_t to = std::min(text.find(':', from), text.size());
@@ -124,7 +126,8 @@ class Stream {
     if (fields.size() != 6 && fields.size() != 7) Die("NAME:OP:RATE:FIRST:KEYS:BYTES[:HOT]");
     name_ = fields[0];
     sets_of_ten_ = fields[1] == "set" ? 10 : fields[1] == "mixed" ? 1 : 0;
-    interval_ = std::chrono::nanoseconds(1'000'000'000 / Number(fields[2]));
+    if (const uint64_t rate = Number(fields[2]); rate != 0)
+      interval_ = std::chrono::nanoseconds(1'000'000'000 / rate);
     first_ = Number(fields[3]);
     keys_ = Number(fields[4]);
     value_.assign(Number(fields[5]), 'v');
@@ -134,7 +137,12 @@ class Stream {
   }
 
   void Start(Clock::time_point at) { due_ = at; }
-  Clock::time_point due() const { return due_; }
+  // When to ask next.
+  Clock::time_point due() const {
+    if (interval_ != Clock::duration::zero()) return due_;
+    const auto full = [](const auto& one) { return one->in_flight() == kPipeline; };
+    return std::ranges::all_of(connections_, full) ? Clock::time_point::max() : due_;
+  }
   bool idle() const {
     return std::ranges::all_of(connections_, [](const auto& one) { return one->idle(); });
   }
@@ -145,6 +153,7 @@ class Stream {
     }
   }
   void AskWhatIsDue(Clock::time_point now) {
+    if (interval_ == Clock::duration::zero()) return AskAtOnce(now);
     for (; due_ <= now; due_ += interval_) {
       connections_[asked_++ % kConnections]->Ask(Request(), due_);
     }
@@ -168,6 +177,14 @@ class Stream {
 
  private:
   static constexpr size_t kConnections = 4;
+  static constexpr size_t kPipeline = 16;
+
+  void AskAtOnce(Clock::time_point now) {
+    for (const auto& one : connections_) {
+      for (size_t i = 0; one->in_flight() < kPipeline && i < kPipeline; ++i)
+        one->Ask(Request(), now);
+    }
+  }
 
   static uint64_t Number(std::string_view text) {
     const auto number = ParseInteger(text);

@@ -6,10 +6,10 @@
 
 Keys are loaded in order through one pipelined connection, so that the figures are the store's and not
 those of many clients. What is printed: throughput, server CPU, the most memory used and resident
-while loading; latencies of single GETs of random keys (nearly all of them cold) and throughput of
-pipelined ones; how long a snapshot takes after the load, after nothing and after 1% of the keys
+while loading; latencies of single GETs of random keys (nearly all of them cold), of hot keys alone
+and beside 2,000 cold ones a second, and throughput of pipelined ones; how long a snapshot takes after the load, after nothing and after 1% of the keys
 changed; how long a start takes to its first right answer after kill -9 with a tail of the log, and
-after a clean stop. Exits with 1 if a value was wrong or missing.
+after a clean stop; throughput with 90% of the requests on 10% of the keys. Exits with 1 if a value was wrong or missing.
 """
 
 import argparse
@@ -21,8 +21,10 @@ import time
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(REPOSITORY, "tests", "compat"))
 
+from paced import paced  # noqa: E402
 from resp import encode  # noqa: E402
-from server_process import ServerProcess, add_server_argument, logged, server_under_test  # noqa: E402
+from server_process import (REDIS_SERVER, ServerProcess, add_server_argument,  # noqa: E402
+                            logged, server_under_test)
 
 BATCH = 500
 
@@ -115,6 +117,33 @@ class Run:
               "resident %.0f MB" % (self.keys / seconds, cpu / self.keys * 1e6,
                                     self.server.rss_bytes() / 2**20), flush=True)
 
+    def beside_cold_reads(self, seconds):
+        """Hot keys alone, and while 2,000 cold ones a second are read beside them."""
+        hot = min(10000, self.keys // 10)
+        for _ in range(3):
+            for start in range(0, hot, 100):
+                self.check(range(start, start + 100))
+        asked = "hot:get:5000:0:%d:0" % hot
+        alone = paced(self.server.port, seconds, asked)["hot"]
+        print("hot GET alone, 5000/s: %s" % (alone,))
+        beside = paced(self.server.port, seconds, asked,
+                       "cold:get:2000:%d:%d:0" % (hot, self.keys - hot))
+        print("hot GET beside 2000 cold/s: %s" % (beside["hot"],))
+        print("cold GET beside it: %s" % (beside["cold"],), flush=True)
+
+    def ninety_ten(self, seconds):
+        """90% of the requests on 10% of the keys, one SET to nine GETs, as fast as it goes."""
+        stream = "most:mixed:0:0:%d:100:90" % self.keys
+        paced(self.server.port, seconds, stream)  # the hot keys come into memory
+        self.client.must("CONFIG", "RESETSTAT")
+        cpu = self.server.cpu_seconds()
+        found = paced(self.server.port, seconds, stream)["most"]
+        cpu = (self.server.cpu_seconds() - cpu) / found.requests * 1e6
+        ratio = self.info("tiering").get("hot_hit_ratio", "1") if self.limit else "1"
+        print("90%% of the requests on 10%% of the keys, 4 clients, -P 16: %.0f/s, server CPU %.2f us "
+              "each, %s of the hits from memory" % (found.per_second, cpu, ratio), flush=True)
+        return found.per_second
+
     def save(self, when):
         resident, cpu = self.server.rss_bytes(), self.server.cpu_seconds()
         started = time.monotonic()
@@ -139,11 +168,24 @@ class Run:
             sys.exit("DBSIZE is wrong after the start")
 
 
+def compare_with_redis(arguments, ours):
+    """The same traffic to redis-server, which has all of it in memory."""
+    with ServerProcess(REDIS_SERVER, logged("everysec")) as server:
+        run = Run(arguments, server)
+        run.limit = 0
+        run.set_range(0, run.keys, 0)
+        theirs = run.ninety_ten(arguments.seconds)
+    print("that is %.2f of redis-server's with all in memory" % (ours / theirs), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     add_server_argument(parser)
     parser.add_argument("--keys", type=int, default=10_000_000)
     parser.add_argument("--maxmemory-mb", type=int, default=256)
+    parser.add_argument("--seconds", type=float, default=10, help="of each paced load")
+    parser.add_argument("--redis", action="store_true",
+                        help="the 90/10 traffic on redis-server too (memory: 200 bytes a key)")
     arguments = parser.parse_args()
     flags = logged("everysec", ["--eviction-action", "spill", "--maxmemory",
                                 "%dmb" % arguments.maxmemory_mb, "--maxmemory-policy",
@@ -152,6 +194,7 @@ def main():
         run = Run(arguments, server)
         run.load()
         run.read_alone()
+        run.beside_cold_reads(arguments.seconds)
         run.read_all()
         run.save("after the load")
         run.save("after nothing")
@@ -162,8 +205,11 @@ def main():
         run.restart(server.kill, "after kill -9, a log of %d SETs" % tail)
         run.restart(server.terminate, "after a clean stop")
         run.read_alone()
-        print("%d values were wrong or missing" % run.wrong)
-        return 1 if run.wrong else 0
+        ours = run.ninety_ten(arguments.seconds)
+    if arguments.redis:
+        compare_with_redis(arguments, ours)
+    print("%d values were wrong or missing" % run.wrong)
+    return 1 if run.wrong else 0
 
 
 if __name__ == "__main__":

@@ -85,6 +85,8 @@ class ColdTier final : public keyspace::ColdStore, public commands::TierFigures 
  private:
   ColdTier(Store& store, std::unique_ptr<snapshot::LiveTier> tier);
   Status CheckClean(keyspace::Shard& shard, int database);
+  Status CheckCounts();
+  bool CountsWrong(keyspace::Shard& shard, int database, std::span<const std::string> rows);
   void Loaded(const std::shared_ptr<keyspace::Load>& load,
               Result<std::optional<keyspace::ColdValue>> found);
 

@@ -288,6 +288,11 @@ Outcome Executor::Run(Session& session, const PreparedCommand& command, ReplySin
                          .may_wait = session.load_listener == nullptr};
   group_.set_blocks(blocks_);
   Invoke(context);
+  if (!context.unknown_keys.empty()) [[unlikely]] {
+    const Fetch fetch = FetchUnknown(session, context.unknown_keys, locks, reply);
+    if (fetch == Fetch::kAgain) return Run(session, command, reply, args);
+    return fetch == Fetch::kLater ? Outcome::kParked : Outcome::kReplied;
+  }
   if (context.must_wait) [[unlikely]] {
     HF_CHECK(group_.Empty() && !context.may_wait);
     session.offloaded = std::make_shared<OffloadedCommand>(session, entry, args);

@@ -166,7 +166,10 @@ class Executor {
                         std::span<const std::string_view> args,
                         std::vector<keyspace::KeyHandle>& keys);
   void CollectWantedByExec(const commands::Session& session);
+  void CollectWantedByWatchers(const commands::Session& session, keyspace::LockedShards& gate);
   Fetch FetchCold(commands::Session& session, keyspace::LockedShards& locks, ReplySink& reply);
+  Fetch FetchUnknown(commands::Session& session, std::span<const keyspace::KeyHandle> unknown,
+                     keyspace::LockedShards& locks, ReplySink& reply);
   Status FetchInPlace(keyspace::LockedShards& locks);
   std::shared_ptr<keyspace::LoadSet> Ask(keyspace::LoadListener* listener, bool& cold,
                                          bool& failed);

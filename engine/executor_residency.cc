@@ -107,6 +107,17 @@ Executor::Fetch Executor::FetchCold(Session& session, LockedShards& locks, Reply
   return Fetch::kFailed;
 }
 
+// What a handler asked for under the locks it runs under; they are let go of in any case.
+Executor::Fetch Executor::FetchUnknown(Session& session, std::span<const KeyHandle> unknown,
+                                       LockedShards& locks, ReplySink& reply) {
+  HF_CHECK(group_.Empty());
+  wanted_.clear();
+  for (const KeyHandle& key : unknown) wanted_.push_back({key, Need::kExistence});
+  const Fetch fetch = FetchCold(session, locks, reply);
+  locks.Release();
+  return fetch == Fetch::kThere ? Fetch::kAgain : fetch;
+}
+
 Status Executor::FetchInPlace(LockedShards& locks) {
   if (wanted_.empty()) return {};
   bool cold = false;

@@ -1,5 +1,6 @@
 // Every key leaves memory: for tests, by DEBUG SPILL and RELOAD. Two rounds: what is dirty is
 // queued and lands, then what is clean is dropped. Keys that are changed or pinned meanwhile stay.
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <string>
@@ -7,6 +8,7 @@
 
 #include "engine/cold_tier.h"
 #include "engine/keyspace/keyspace.h"
+#include "engine/keyspace/locked_shards.h"
 #include "engine/keyspace/shard_residency.h"
 #include "engine/store.h"
 
@@ -20,6 +22,7 @@ using memtable::Entry;
 namespace {
 
 constexpr size_t kEntriesPerLock = 64;
+constexpr int kCountTries = 10;
 
 // Calls `visit(key, entry)` for every entry of the shard, tombstones included, which may remove it.
 template <typename Visit>
@@ -88,6 +91,43 @@ Status ColdTier::CheckClean(Shard& shard, int database) {
   return MakeError(ErrorCode::kCorruption, "ERR the tier has something else than memory");
 }
 
+// Every row of the tier whose key is not in memory is a cold key, and there are no others. What
+// expires meanwhile changes that: looked at again, it is as it should be.
+Status ColdTier::CheckCounts() {
+  Keyspace& keyspace = store_.keyspace();
+  size_t wrong = 0;
+  for (int tries = 0; tries < kCountTries; ++tries) {
+    wrong = 0;
+    for (int database = 0; database < keyspace.databases(); ++database) {
+      std::vector<std::vector<std::string>> rows(keyspace.shards().size());
+      const keyspace::SpaceId space = [&] {
+        keyspace::LockedShards one(keyspace);
+        one.LockOne(keyspace.shards()[0]);
+        return keyspace.space(database);
+      }();
+      const auto take = [&](const keyspace::ColdAddress& key, const keyspace::ColdFacts&) {
+        rows[keyspace.Handle(database, key.name).shard->index].emplace_back(key.name);
+      };
+      HF_TRY(List(space, 0, memtable::kOrderEnd, SIZE_MAX, take));
+      for (Shard& shard : keyspace.shards())
+        wrong += CountsWrong(shard, database, rows[shard.index]);
+    }
+    if (wrong == 0) return {};
+  }
+  return MakeError(ErrorCode::kCorruption, "ERR the tier has other keys than were counted");
+}
+
+bool ColdTier::CountsWrong(Shard& shard, int database, std::span<const std::string> rows) {
+  keyspace::LockedShards locked(store_.keyspace());
+  locked.LockOne(shard);
+  const memtable::Table* table = shard.table(database);
+  const auto cold = std::ranges::count_if(rows, [&](const std::string& name) {
+    return table == nullptr || table->Find(store_.keyspace().Handle(database, name).ref) == nullptr;
+  });
+  const keyspace::ColdCount& count = shard.residency->cold(database);
+  return count.unknown == 0 && static_cast<uint64_t>(cold) != count.keys;
+}
+
 Status ColdTier::SpillAll() {
   Keyspace& keyspace = store_.keyspace();
   const auto queue = [&](const KeyHandle& key, Entry* entry) {
@@ -110,7 +150,7 @@ Status ColdTier::SpillAll() {
       ForEachEntry(keyspace, shard, database, drop);
     }
   }
-  return {};
+  return CheckCounts();
 }
 
 }  // namespace holdfast

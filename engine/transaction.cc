@@ -56,6 +56,12 @@ class DatabasesOfExec {
 // Blind writes that began before may add a few each time.
 constexpr int kTriesForCounts = 4;
 
+bool IsSwap(const commands::QueuedCommand& queued) { return queued.entry->spec->name == "swapdb"; }
+
+bool Swaps(std::span<const commands::QueuedCommand> queue) {
+  return std::ranges::any_of(queue, IsSwap);
+}
+
 }  // namespace
 
 using commands::CommandContext;
@@ -147,6 +153,28 @@ bool Executor::CountsAreExact(LockedShards& locks) {
   return false;
 }
 
+// For SWAPDB, whose watchers have to know what there is: in any two databases that the queue names,
+// as they may be swapped in turn.
+void Executor::CollectWantedByWatchers(const Session& session, LockedShards& gate) {
+  const int databases = store_.keyspace().databases();
+  std::vector<int> named;
+  for (const commands::QueuedCommand& queued : session.transaction.queue) {
+    if (!IsSwap(queued)) continue;
+    for (const size_t argument : {1, 2}) {
+      const auto number = ParseInteger(queued.args[argument]);
+      if (number && *number >= 0 && *number < databases) named.push_back(static_cast<int>(*number));
+    }
+  }
+  std::ranges::sort(named);
+  named.erase(std::ranges::unique(named).begin(), named.end());
+  std::vector<KeyHandle> keys;
+  for (size_t i = 0; i < named.size(); ++i) {
+    for (size_t j = i + 1; j < named.size(); ++j)
+      store_.keyspace().CollectColdForWatchers(gate, named[i], named[j], keys);
+  }
+  for (const KeyHandle& key : keys) wanted_.push_back({key, keyspace::Need::kExistence});
+}
+
 Outcome Executor::RunExec(Session& session, ReplySink& reply) {
   if (!session.transaction.open) {
     reply.Error("ERR EXEC without MULTI");
@@ -167,9 +195,11 @@ Outcome Executor::RunExec(Session& session, ReplySink& reply) {
       --tries;
       continue;
     }
-    if (!MayBeCold(keys_)) [[likely]]
+    const bool swaps = locks.HoldsGate() && Swaps(session.transaction.queue);
+    if (!MayBeCold(keys_) && !swaps) [[likely]]
       break;
     CollectWantedByExec(session);
+    if (swaps) CollectWantedByWatchers(session, locks);
     fetch = FetchCold(session, locks, reply);
     if (fetch == Fetch::kLater) return Outcome::kParked;
     if (fetch == Fetch::kFailed) {

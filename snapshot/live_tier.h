@@ -127,6 +127,7 @@ class LiveTier {
   Result<BlockRef> ReadChunks(const ColdHeader& header);
   Result<bool> Named(uint64_t value_id, std::vector<std::string>& references);
   Status TakeIn(Landing& landing);
+  Status TakeInLocked(Landing& landing);
 
   std::unique_ptr<Database> database_;
 };

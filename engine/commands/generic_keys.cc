@@ -59,6 +59,13 @@ void SwapDb(CommandContext& ctx) {
     return ctx.reply.Error(errors::kDatabaseRange);
   }
   if (*first != *second) {
+    if (!ctx.in_transaction && !ctx.access.replaying()) {
+      std::vector<keyspace::KeyHandle> keys;
+      if (!ctx.services.keyspace->CollectColdForWatchers(ctx.locks, *first, *second, keys)) {
+        ctx.unknown_keys = std::move(keys);
+        return;
+      }
+    }
     ctx.services.keyspace->Swap(ctx.locks, *first, *second);
     ctx.changed = true;
   }

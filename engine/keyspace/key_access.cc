@@ -120,7 +120,9 @@ KeyAccess::Place KeyAccess::Prepare(const KeyHandle& key, Entry* existing) {
     Entry* tombstone = table.tombstones() == 0 ? nullptr : table.Find(key.ref);
     if (tombstone == nullptr) [[likely]] {
       const bool unknown = Unknown(key);
-      if (unknown) Overtake(key);
+      // Even where no key is cold any more: a read that began before may be under way.
+      if (shard.residency != nullptr && shard.residency->loads() != 0) [[unlikely]]
+        Overtake(key);
       return {.table = table, .created = true, .cold = unknown, .unknown = unknown};
     }
     HF_CHECK(tombstone->Has(memtable::kTombstone));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/keyspace/cut_walk.h"
+#include "engine/keyspace/load.h"
 #include "engine/keyspace/locked_shards.h"
 #include "engine/keyspace/shard_residency.h"
 #include "holdfast/check.h"
@@ -134,14 +135,29 @@ uint64_t Keyspace::PolicyBytes(LockedShards& locks) {
   return sum;
 }
 
-// Without a look at the tier: of a key that may be cold, `if_cold` says whether it is there.
-bool Keyspace::Contains(const Shard& shard, int database, std::string_view key,
-                        bool if_cold) const {
+// Without a look at the tier: of a key that may be cold only a load that somebody holds tells more.
+Keyspace::Existence Keyspace::ExistenceOf(const Shard& shard, int database,
+                                          std::string_view key) const {
+  const auto in_tier = [](bool present) {
+    return present ? Existence::kPresent : Existence::kAbsent;
+  };
+  const memtable::KeyRef ref = memtable::MakeKeyRef(options_.seed, key);
   const memtable::Table* table = shard.table(database);
-  const memtable::Entry* entry =
-      table != nullptr ? table->Find(memtable::MakeKeyRef(options_.seed, key)) : nullptr;
-  if (entry != nullptr) return !entry->Has(memtable::kTombstone);
-  return if_cold && shard.cold_keys != 0 && shard.residency->cold(database).keys != 0;
+  const memtable::Entry* entry = table != nullptr ? table->Find(ref) : nullptr;
+  if (entry != nullptr) return in_tier(!entry->Has(memtable::kTombstone));
+  if (shard.cold_keys == 0 || shard.residency->cold(database).keys == 0) return Existence::kAbsent;
+  const std::shared_ptr<Load> load = shard.residency->Find(space(database), ref);
+  if (load == nullptr || load->state == Load::State::kReading ||
+      load->state == Load::State::kFailed)
+    return Existence::kUnknown;
+  return in_tier(load->state == Load::State::kHeader);
+}
+
+// As a tombstone, too. Where no key is cold, all there is is in memory.
+bool Keyspace::InMemory(const Shard& shard, int database, std::string_view key) const {
+  const memtable::Table* table = shard.table(database);
+  return shard.residency->cold(database).keys == 0 ||
+         (table != nullptr && table->Find(memtable::MakeKeyRef(options_.seed, key)) != nullptr);
 }
 
 uint64_t Keyspace::Flush(LockedShards& gate, int database, bool lazily) {
@@ -149,9 +165,8 @@ uint64_t Keyspace::Flush(LockedShards& gate, int database, bool lazily) {
   uint64_t removed = 0;
   for (Shard& shard : shards()) {
     if (shard.walk != nullptr) shard.walk->Abort(gate);
-    shard.watchers.ChangedDatabase(database, [&](std::string_view key, bool present) {
-      return Contains(shard, database, key, present);
-    });
+    shard.watchers.ChangedDatabase(database,
+                                   [](std::string_view, bool present) { return present; });
     removed += ForgetCold(shard, database);
     memtable::Table* table = shard.table(database);
     if (table == nullptr) continue;
@@ -184,15 +199,14 @@ void Keyspace::Swap(LockedShards& gate, int first, int second) {
   HF_CHECK(gate.HoldsGate());
   CutWalk* walk = nullptr;
   for (Shard& shard : shards()) {
-    // As in Redis: a watched key is touched if it exists in either of the two databases. In the
-    // one that nobody watches it in, a key that may be cold counts as there.
-    const auto in_either = [&](int watched, int other) {
-      return [this, &shard, watched, other](std::string_view key, bool present) {
-        return Contains(shard, watched, key, present) || Contains(shard, other, key, true);
+    // As in Redis: a watched key is touched if it exists in either of the two databases.
+    const auto in_either = [&](int other) {
+      return [this, &shard, other](std::string_view key, bool present) {
+        return present || ExistenceOf(shard, other, key) != Existence::kAbsent;
       };
     };
-    shard.watchers.ChangedDatabase(first, in_either(first, second));
-    shard.watchers.ChangedDatabase(second, in_either(second, first));
+    shard.watchers.ChangedDatabase(first, in_either(second));
+    shard.watchers.ChangedDatabase(second, in_either(first));
     auto& a = shard.tables[static_cast<size_t>(first)];
     auto& b = shard.tables[static_cast<size_t>(second)];
     memtable::Table* moved = a.load(std::memory_order_relaxed);
@@ -204,6 +218,25 @@ void Keyspace::Swap(LockedShards& gate, int first, int second) {
   }
   std::swap(spaces_[static_cast<size_t>(first)], spaces_[static_cast<size_t>(second)]);
   if (walk != nullptr) walk->Swapped(first, second);
+}
+
+bool Keyspace::CollectColdForWatchers(LockedShards& gate, int first, int second,
+                                      std::vector<KeyHandle>& keys) {
+  HF_CHECK(gate.HoldsGate());
+  bool known = true;
+  for (const Shard& shard : shards()) {
+    if (shard.cold_keys == 0 || shard.watchers.Empty()) continue;
+    const auto look_in = [&](int other) {
+      return [this, &shard, &keys, &known, other](std::string_view key) {
+        if (InMemory(shard, other, key)) return;
+        known = known && ExistenceOf(shard, other, key) != Existence::kUnknown;
+        keys.push_back(Handle(other, key));
+      };
+    };
+    shard.watchers.ForEachKey(first, look_in(second));
+    shard.watchers.ForEachKey(second, look_in(first));
+  }
+  return known;
 }
 
 }  // namespace holdfast::keyspace

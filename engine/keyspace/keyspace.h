@@ -146,10 +146,16 @@ class Keyspace {
   // Returns the number of keys removed, as SizeOf counts them.
   uint64_t Flush(LockedShards& gate, int database, bool lazily);
   void Swap(LockedShards& gate, int first, int second);
+  // Adds the keys that are watched in one of the two and may be cold in the other: Swap has to know
+  // whether they are there, or takes it that they are. True: it does, of each, as somebody holds
+  // what was read. The gate is held; the names are good as long as it is.
+  bool CollectColdForWatchers(LockedShards& gate, int first, int second,
+                              std::vector<KeyHandle>& keys);
 
  private:
-  void MarkWatchers(Shard& shard, int database, int other_database);
-  bool Contains(const Shard& shard, int database, std::string_view key, bool if_cold) const;
+  enum class Existence : uint8_t { kAbsent, kPresent, kUnknown };
+  bool InMemory(const Shard& shard, int database, std::string_view key) const;
+  Existence ExistenceOf(const Shard& shard, int database, std::string_view key) const;
   uint64_t ForgetCold(Shard& shard, int database);
   ColdItem ItemOf(const KeyHandle& key, const memtable::Entry& entry,
                   memtable::Entry::Scratch& scratch) const;

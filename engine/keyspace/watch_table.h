@@ -37,6 +37,13 @@ class WatchTable {
       }
     }
   }
+  // Calls `visit(key)` for each watched key of the database.
+  template <typename Visit>
+  void ForEachKey(int database, const Visit& visit) const {
+    for (const auto& [name, watchers] : watched_) {
+      if (name.database == database) visit(std::string_view(name.key));
+    }
+  }
 
  private:
   struct Name {

@@ -157,6 +157,30 @@ TEST_P(ColdCommandsByName, AFlushBreaksTheWatchesOfKeysThatAreThere) {
   }
 }
 
+// SWAPDB breaks the WATCH of a key that is there in either of the two databases, and of no other.
+TEST_P(ColdCommandsByName, ASwapBreaksTheWatchesOfKeysThatAreThere) {
+  SeededRandom random(GetParam());
+  size_t broken = 0;
+  constexpr size_t kTimes = 200;
+  for (size_t i = 0; i < kTimes; ++i) {
+    const auto key = [&] { return fmt::format("k{}", random.Below(30)); };
+    for (int change = 0; change < 3; ++change) {
+      Both(Command{"SELECT", std::to_string(random.Below(3))});
+      Both(random.Below(2) == 0 ? Command{"SET", key(), "v"} : Command{"DEL", key(), key(), key()});
+    }
+    EvictAll();
+    Both(Command{"WATCH", key(), key()});
+    if (random.Below(2) == 0) EvictAll();
+    Both(Command{"SWAPDB", std::to_string(random.Below(3)), std::to_string(random.Below(3))});
+    if (random.Below(2) == 0) EvictAll();
+    Both("MULTI");
+    Both("PING");
+    if (Both("EXEC") == "nil") ++broken;
+  }
+  EXPECT_GT(broken, kTimes / 10);
+  EXPECT_LT(broken, kTimes * 9 / 10);
+}
+
 TEST_P(ColdCommandsByName, InfoSaysWhereKeysLie) {
   const auto figure = [&](const std::string& name) {
     const std::string text = tiered_.Run("INFO tiering");

@@ -210,6 +210,43 @@ TEST_F(ColdConnection, TheThreadStopsWhileItsConnectionsWait) {
   EXPECT_EQ(Loads(), 0U);
 }
 
+// The swap waits until it knows whether the other database has the watched key; in a transaction
+// as well.
+TEST_F(ColdConnection, ASwapLooksForWatchedKeysInTheOtherDatabase) {
+  store_.Run("SELECT 1");
+  for (int i = 0; i < 600; ++i) store_.Run(fmt::format("SET filler:{} v", i));  // in all shards
+  store_.EvictAll();
+  for (const bool in_transaction : {false, true}) {
+    for (const std::string key : {"nowhere", "filler:5"}) {
+      Peer watcher(*thread_);
+      Peer swapper(*thread_);
+      const std::string exists = key == "nowhere" ? ":0\r\n" : ":1\r\n";
+      watcher.SendLines({"SELECT 2", "WATCH " + key + " nothing"});
+      watcher.Expect("+OK\r\n+OK\r\n");
+      const size_t before = tier().reads_started();
+      if (in_transaction) {
+        swapper.SendLines({"MULTI", "SWAPDB 1 2", "SWAPDB 2 1", "EXEC"});
+      } else {
+        // What the pipeline read for its own use goes when the swap asks for more.
+        swapper.SendLines({"SELECT 1", "EXISTS " + key, "SWAPDB 1 2", "SWAPDB 1 2"});
+      }
+      EXPECT_TRUE(Eventually([&] { return tier().reads_started() > before; }));
+      std::thread finisher([&] {
+        EXPECT_TRUE(Eventually([&] {
+          tier().FinishAll();
+          return Loads() == 0 && tier().reading() == 0;
+        }));
+      });
+      swapper.Expect(in_transaction ? "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n+OK\r\n"
+                                    : "+OK\r\n" + exists + "+OK\r\n+OK\r\n");
+      finisher.join();
+      watcher.SendLines({"MULTI", "PING", "EXEC"});
+      watcher.Expect(std::string("+OK\r\n+QUEUED\r\n") +
+                     (key == "nowhere" ? "*1\r\n+PONG\r\n" : "*-1\r\n"));
+    }
+  }
+}
+
 TEST_F(ColdConnection, ATransactionWaitsForAllItsKeysAndRunsOnce) {
   Peer peer(*thread_);
   peer.SendLines({"WATCH key:9", "MULTI", "INCR key:1", "APPEND key:2 x", "GET key:1", "EXEC"});

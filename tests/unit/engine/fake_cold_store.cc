@@ -128,6 +128,14 @@ bool FakeColdStore::Finish(size_t index, bool fails) {
   return true;
 }
 
+void FakeColdStore::SeeNow() {
+  const std::lock_guard lock(mutex_);
+  for (const std::shared_ptr<Load>& load : reads_) {
+    const Row* row = Find(load->address());
+    seen_.emplace(load.get(), row != nullptr ? std::optional(*row) : std::nullopt);
+  }
+}
+
 void FakeColdStore::FinishAll() {
   while (Finish(0)) {
   }
@@ -138,7 +146,11 @@ void FakeColdStore::Report(const std::shared_ptr<Load>& load, bool fails) {
     return keyspace_->Loaded(
         load, std::unexpected(Error{ErrorCode::kIoError, "the disk is on fire"}), rule);
   }
-  const std::optional<Row> row = Copy(load->address());
+  std::optional<Row> row = Copy(load->address());
+  {
+    const std::lock_guard lock(mutex_);
+    if (auto seen = seen_.extract(load.get())) row = std::move(seen.mapped());
+  }
   if (!row) return keyspace_->Loaded(load, std::nullopt, rule);
   ColdValue value{.facts = row->facts, .bytes = {}, .block = {}};
   if (load->need == Need::kValue) {

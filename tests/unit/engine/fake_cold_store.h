@@ -57,6 +57,8 @@ class FakeColdStore final : public ColdStore {
   void LandAll();
   // One of the reads under way ends: with an error if `fails`. False: there are none.
   bool Finish(size_t index, bool fails = false);
+  // The reads under way have seen what there is now; they end later.
+  void SeeNow();
   size_t probes() const { return probes_; }
   void FinishAll();
   void DropForgottenSpaces();
@@ -115,6 +117,7 @@ class FakeColdStore final : public ColdStore {
   std::set<std::pair<UnixMs, RowKey>> hints_;
   std::map<size_t, std::deque<Write>> queues_;
   std::vector<std::shared_ptr<Load>> reads_;
+  std::map<const Load*, std::optional<Row>> seen_;
   std::set<SpaceId> forgotten_;
   std::atomic<size_t> reads_started_{0};
   std::atomic<size_t> probes_{0};

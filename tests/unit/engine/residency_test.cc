@@ -383,6 +383,37 @@ TEST_F(Residency, R10AReadThatNobodyWaitsForInstallsNothing) {
   EXPECT_EQ(Size(), 1U);
 }
 
+// No key of the shard is cold any more when the name that is being read comes into being: nobody
+// waits for the read, and its key has come and gone when the read ends.
+TEST_F(Residency, R10ADeleteThatLandsOutdatesTheReadsUnderWay) {
+  MakeCold("other", "v");
+  auto set = NewSet();
+  EXPECT_EQ(Want(*set, "k"), Presence::kCold);
+  set->Start(keyspace_);
+  auto others = NewSet();
+  Want(*others, "other");
+  others->Start(keyspace_);
+  tier_.Finish(1);
+  ASSERT_NE(InMemory("other"), nullptr);
+  others->Release(keyspace_);
+  Set("k", "outdated");
+  Locked(
+      [&] { return keyspace_.QueueWrite(Key("k"), *shard().table(0)->Find(Key("k").ref), false); });
+  tier_.LandAll();
+  tier_.SeeNow();
+  Erase("k");
+  tier_.LandAll();
+  EXPECT_EQ(InMemory("k"), nullptr);
+  EXPECT_TRUE(Evict("other"));  // the shard has a cold key again
+  tier_.LandAll();
+  tier_.FinishAll();
+  EXPECT_EQ(InMemory("k"), nullptr);
+  EXPECT_EQ(Want(*NewSet(), "k"), Presence::kThere);
+  EXPECT_EQ(Get("k"), "(nil)");
+  EXPECT_EQ(Size(), 1U);
+  set->Release(keyspace_);
+}
+
 TEST_F(Residency, R10AFlushOutdatesReadsAndWritesUnderWay) {
   MakeCold("cold", "v");
   Set("leaving", "w");

@@ -172,7 +172,7 @@ Status LiveTier::TakeInLocked(Landing& landing) {
   // that the file replaces (a file that lands beside a compaction into the level below leaves such
   // a level): they would come back. While there is a snapshot every file gets a number above all
   // others, and a place in level 0.
-  const rocksdb::ManagedSnapshot newest(database_->db.get());
+  rocksdb::ManagedSnapshot newest(database_->db.get());
   HF_CHECK(newest.snapshot() != nullptr);
   rocksdb::Status status = database_->db->IngestExternalFiles(files);
   // A full disk stops RocksDB until it is told to go on.

@@ -24,6 +24,7 @@ namespace {
 constexpr int64_t kReadThreads = 4;
 constexpr size_t kKeysPerRead = 32;
 constexpr size_t kValuesPerSweep = 64;
+constexpr size_t kValuesPerLongSweep = 512;  // nothing lands meanwhile
 constexpr uint64_t kMostWorkingBytes = uint64_t{16} << 20;
 constexpr uint64_t kWorkingPart = 16;
 
@@ -153,6 +154,15 @@ Status ColdTier::ForgetDeadSpaces() {
     if (any) ForgetSpace(space);
   }
   return {};
+}
+
+Status ColdTier::ReclaimSpace() {
+  HF_TRY_STATUS(WaitUntilLanded());
+  uint64_t next = 0;
+  do {
+    next = HF_TRY(tier_->SweepValues(next, kValuesPerLongSweep, [](uint64_t) { return false; }));
+  } while (next != 0);
+  return tier_->Compact();
 }
 
 void ColdTier::Add(commands::TierFields& fields) const {

@@ -69,6 +69,10 @@ class ColdTier final : public keyspace::ColdStore, public commands::TierFigures 
 
   // Rows of spaces that no database has any more: a crash may have come before they were removed.
   Status ForgetDeadSpaces();
+  // What was deleted gives its room on the disk back, as far as no checkpoint holds it. May take as
+  // long as to write all there is, or until Stop or CancelReclaiming.
+  Status ReclaimSpace();
+  void CancelReclaiming() { tier_->Cancel(); }
   // Moves every key out of memory, having checked what the tier has (spill_all.cc).
   Status SpillAll();
   // By a background thread, about once a second: what the tier holds in memory is counted in the

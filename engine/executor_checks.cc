@@ -107,6 +107,15 @@ bool Executor::Refused(Session& session, const PreparedCommand& command, ReplySi
     Reject(session, command, reply, store_.RefusalText());
     return true;
   }
+  if (store_.disk_guard().StopsWrites()) [[unlikely]] {
+    const std::string_view refusal = store_.disk_guard().Refusal(
+        HasNow(session, *entry, commands::kWrite) || entry->spec->name == std::string_view("ping"),
+        HasNow(session, *entry, commands::kDenyOom));
+    if (!refusal.empty()) {
+      Reject(session, command, reply, refusal);
+      return true;
+    }
+  }
   if (loading_ && !entry->Has(commands::kLoading)) [[unlikely]] {
     Reject(session, command, reply, commands::kLoadingText);
     return true;

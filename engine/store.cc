@@ -116,6 +116,11 @@ void Store::FollowConfig() {
     log_->LogPolicyChanged();
     return Status{};
   }));
+  subscriptions_.push_back(config().OnChange({"stop-writes-on-bgsave-error", "save", "max-disk"},
+                                             [this](const config::Config&) {
+                                               disk_guard_.Follow();
+                                               return Status{};
+                                             }));
   subscriptions_.push_back(config().OnChange({"appendonly"}, [this](const config::Config& now) {
     return log_->SetLogEnabled(now.Bool("appendonly"));
   }));
@@ -237,6 +242,7 @@ void Store::SampleFigures() {
   const int64_t now_ns = clock().MonotonicNs();
   statistics_.SampleRates(now_ns);
   statistics_.NoteOverLimit(keyspace().budget().AboveLimit(0), now_ns);
+  disk_guard_.Look();
   if (now_ns - memory_sampled_ns_ < kMemoryIntervalNs) return;
   memory_sampled_ns_ = now_ns;
   if (cold_tier_ != nullptr) cold_tier_->Housekeep();

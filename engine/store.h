@@ -15,6 +15,7 @@
 #include "engine/commands/context.h"
 #include "engine/commands/statistics.h"
 #include "engine/config/config.h"
+#include "engine/disk_guard.h"
 #include "engine/eviction_rules.h"
 #include "holdfast/clock.h"
 #include "holdfast/file_system.h"
@@ -92,6 +93,7 @@ class Store {
   }
   const SharedEvictionRules& eviction_rules() const { return eviction_rules_; }
   ColdTier* cold_tier() { return cold_tier_.get(); }  // null: the store has none
+  DiskGuard& disk_guard() { return disk_guard_; }
   EvictionCycle& eviction_cycle() { return *eviction_cycle_; }
   Offload& offload() { return *offload_; }
   keyspace::EvictionAction& eviction_action(bool spills) {
@@ -151,6 +153,7 @@ class Store {
   std::atomic<aof::LogWriter*> active_log_{nullptr};
   std::atomic<uint64_t> log_reserve_{0};
   std::unique_ptr<ProcessHost> host_;
+  DiskGuard disk_guard_{*this};
   SharedEvictionRules eviction_rules_;
   std::unique_ptr<keyspace::EvictionAction> drop_action_;
   std::unique_ptr<keyspace::EvictionAction> spill_action_;

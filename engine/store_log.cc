@@ -241,6 +241,7 @@ Status StoreLog::Close() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
+    if (ColdTier* tier = store_.cold_tier()) tier->CancelReclaiming();
     // One that turns the log on is let to its end: without a base the log is worth nothing. And a
     // snapshot would have to be made again.
     if (rewrite_ != nullptr && !OwesBase() && store_.cold_tier() == nullptr) {

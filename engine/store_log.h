@@ -58,6 +58,10 @@ class StoreLog final : public commands::Persistence {
 
   // What is read is to become a base, for which all of it must be in memory.
   bool Importing() const { return importing_.load(std::memory_order_relaxed); }
+  // The last snapshot failed.
+  bool SnapshotsFail() const { return snapshots_fail_.load(std::memory_order_relaxed); }
+  // Where the data lies: the log with the checkpoints, the live tier.
+  std::vector<std::string> DataDirectories() const;
   // True if the rewrite under way cannot keep up: writers wait before their locks.
   bool Congested() const { return congested_.load(std::memory_order_relaxed); }
   // Called, by whichever thread asks, when SHUTDOWN wants the process to end. Set before serving.
@@ -104,6 +108,7 @@ class StoreLog final : public commands::Persistence {
   bool RewriteDue() const;
   bool OwesBase() const;
   void RewriteOnce();
+  void ReclaimSpace();
   Result<RewriteOutcome> RunRewrite(BackgroundRewrite& rewrite, bool turns_on);
   std::unique_ptr<BackgroundRewrite> MakeRewrite(bool turns_on);
   bool OwesSnapshot() const;
@@ -158,6 +163,7 @@ class StoreLog final : public commands::Persistence {
   int64_t retry_at_ns_ = 0;
   uint64_t rewrites_ = 0;
   std::atomic<bool> congested_{false};
+  std::atomic<bool> snapshots_fail_{false};
 };
 
 }  // namespace holdfast

@@ -6,6 +6,7 @@
 
 #include "aof/log_recovery.h"
 #include "aof/log_writer.h"
+#include "engine/cold_tier.h"
 #include "engine/log_catalog.h"
 #include "engine/log_rewrite.h"
 #include "engine/store.h"
@@ -81,6 +82,20 @@ void StoreLog::RunMaintenance() {
   }
 }
 
+// What the snapshot before this one holds goes when this one is made.
+void StoreLog::ReclaimSpace() {
+  ColdTier* tier = store_.cold_tier();
+  if (tier == nullptr || !store_.disk_guard().full()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stop_) return;
+  }
+  const Status reclaimed = tier->ReclaimSpace();
+  if (reclaimed) return;
+  store_.Report(LogLevel::kNotice,
+                fmt::format("The cold tier was not compacted: {}", reclaimed.error().message));
+}
+
 void StoreLog::RewriteOnce() {
   const bool turns_on = TurnsOn();
   const uint64_t changes = store_.statistics().Sum().changes;
@@ -93,11 +108,15 @@ void StoreLog::RewriteOnce() {
     rewrite_started_ms_ = store_.clock().NowMs();
   }
   store_.Report(LogLevel::kNotice, fmt::format("{} started", RewriteName()));
+  ReclaimSpace();
   const Result<RewriteOutcome> ended = RunRewrite(*rewrite, turns_on);
   congested_.store(false, std::memory_order_relaxed);
   const std::lock_guard lock(mutex_);
   rewrite_ = nullptr;
   NoteRewrite(ended);
+  snapshots_fail_.store(failed_rewrites_ > 0 && store_.cold_tier() != nullptr,
+                        std::memory_order_relaxed);
+  store_.disk_guard().Follow();
   if (ended && *ended == RewriteOutcome::kDone) changes_at_save_ = changes;
   wake_.notify_all();  // SAVE
 }
@@ -159,6 +178,8 @@ commands::LogFigures StoreLog::Log() const {
     figures.syncs = stats.syncs;
   }
   figures.snapshots = store_.cold_tier() != nullptr;
+  figures.disk_bytes = store_.disk_guard().bytes();
+  figures.disk_full = store_.disk_guard().full();
   const uint64_t changes = store_.statistics().Sum().changes;
   const std::lock_guard lock(mutex_);
   figures.changes_since_save = changes - std::min(changes, changes_at_save_);

@@ -30,6 +30,10 @@ bool StoreLog::WantsTier() const {
                                     config::EvictionAction::kSpill;
 }
 
+std::vector<std::string> StoreLog::DataDirectories() const {
+  return {LogDirectory(), aof::JoinPath(store_.config().Text("dir"), kTierName)};
+}
+
 // What lies in the directory from an earlier life is thrown away: the checkpoint and the log say
 // what is true (R14).
 Result<std::unique_ptr<ColdTier>> StoreLog::OpenTier() {

@@ -221,6 +221,20 @@ Status LiveTier::Checkpoint(const std::string& path) {
   return FromRocks(checkpoint->CreateCheckpoint(path), fmt::format("a checkpoint in {}", path));
 }
 
+Status LiveTier::Compact() {
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  options.canceled = &database_->cancelled;
+  for (rocksdb::ColumnFamilyHandle* family : database_->families) {
+    HF_TRY_STATUS(FromRocks(database_->db->CompactRange(options, family, nullptr, nullptr),
+                            "compacting the live tier"));
+  }
+  return {};
+}
+
+void LiveTier::Cancel() { database_->cancelled.store(true); }
+
 Status LiveTier::VerifyChecksums() {
   return FromRocks(database_->db->VerifyChecksum(), "verifying the live tier");
 }

@@ -112,6 +112,10 @@ class LiveTier {
   Result<uint64_t> SweepValues(uint64_t from, size_t at_most,
                                const std::function<bool(uint64_t value_id)>& is_queued);
 
+  // Writes all rows again, so that what was erased takes no room any more. Beside everything else;
+  // as long as that takes, or until Cancel, which is for good.
+  Status Compact();
+  void Cancel();
   // Hard links to everything there is, in `path`, which must not exist. Not synced.
   Status Checkpoint(const std::string& path);
   // Reads every block of every file.

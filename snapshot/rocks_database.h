@@ -66,6 +66,7 @@ struct LiveTier::Database {
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families{};
   std::atomic<uint64_t> next_value_id{1};
   std::atomic<uint64_t> next_file{1};
+  std::atomic<bool> cancelled{false};  // Compact is to end
   // Held while files are taken in: readers see a landing family by family, so whoever concludes
   // from one family what another does not have must not look in between.
   std::mutex landing_mutex;

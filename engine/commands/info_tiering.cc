@@ -45,6 +45,8 @@ constexpr InfoField kTiering[] = {
     {"loaded_keys", [](View v) { return Number(v.counters.loaded); }},
     {"cold_reads", [](View v) { return Number(v.counters.cold_reads); }},
     {"coalesced_loads", [](View v) { return Number(v.counters.coalesced); }},
+    {"disk_bytes", [](View v) { return Number(v.log.disk_bytes); }},
+    {"disk_full", [](View v) { return Number(v.log.disk_full ? 1 : 0); }},
     {"hot_hit_ratio", [](View v) { return fmt::format("{:.4f}", HotHitRatio(v)); }},
 };
 

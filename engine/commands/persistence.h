@@ -28,7 +28,9 @@ struct LogFigures {
   uint64_t rewrites = 0;
   uint64_t changes_since_save = 0;
   bool save_scheduled = false;
-  bool snapshots = false;  // rewrites are snapshots: the figures of both are the same
+  uint64_t disk_bytes = 0;  // of the log, the checkpoints and the tier, when last looked at
+  bool disk_full = false;   // more than max-disk
+  bool snapshots = false;   // rewrites are snapshots: the figures of both are the same
 };
 
 // What a command is told that cannot run before the log is read.

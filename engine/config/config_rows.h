@@ -241,7 +241,8 @@ inline constexpr ConfigRow kRows[] = {
         "Redis tests: microseconds of delay per saved key"),
     Int("key-load-delay", "", INT_MIN, INT_MAX, 0, kHidden | kInert,
         "Redis tests: microseconds of delay per loaded key"),
-    Bool("stop-writes-on-bgsave-error", "", true, kInert, "refuse writes after a failed snapshot"),
+    Bool("stop-writes-on-bgsave-error", "", true, 0,
+         "refuse writes after a failed snapshot, if there are rules for snapshots"),
     Int("snapshot-keep", "", 1, 10000, 1, 0, "checkpoints that are kept for restore"),
     // Memory and the cold tier
     Scalar("maxmemory", ConfigKind::kMemoryOrPercent, ConfigRule::kOfMachine, -100, LLONG_MAX, 0,
@@ -256,7 +257,10 @@ inline constexpr ConfigRow kRows[] = {
     Enum("eviction-action", "", kEvictionActionNames, V(EvictionAction::kSpill), 0,
          "what eviction does with a key: spill moves it to the cold tier in dir, drop deletes it; "
          "a store that is to spill starts with it, one without a data directory drops"),
-    Memory("max-disk", "", 0, 0, kInert, "budget of the cold tier; 0: none"),
+    Memory(
+        "max-disk", "", 0, 0, 0,
+        "bytes that log, snapshots and cold tier may take on disk; above it writes that add data "
+        "are refused; 0: no limit"),
     Enum("max-disk-action", "", kMaxDiskActionNames, V(MaxDiskAction::kRefuse), kInert,
          "over max-disk: refuse writes, or drop the coldest keys"),
     Int("cold-read-threads", "", 0, 256, 0, kImmutable,

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "aof/posix_file_system.h"
+#include "engine/disk_guard.h"
 #include "tests/unit/engine/engine_fixture.h"
 
 namespace holdfast::engine_test {
@@ -222,6 +223,90 @@ TEST_F(TierTest, AFailedSnapshotLeavesWhatWas) {
 }
 
 // Linux says once that a sync failed; the next one would succeed and mean nothing.
+// redis-server's text, word by word. Without rules for snapshots it does not care either.
+TEST_F(TierTest, AFailedSnapshotStopsWritesIfThereAreRulesForSnapshots) {
+  constexpr std::string_view kRefusal =
+      "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to "
+      "disk. Commands that may modify the data set are disabled, because this instance is "
+      "configured to report errors during writes if RDB snapshotting fails "
+      "(stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB "
+      "error.";
+  Open();
+  Run("SET key before");
+  files_.fails = true;
+  EXPECT_FALSE(Save());
+  EXPECT_EQ(Run("SET key after"), "OK");
+  EXPECT_EQ(Text(Execute(*session_, Command{"CONFIG", "SET", "save", "3600 1000000"})), "OK");
+  for (const char* line : {"SET key more", "DEL key", "PING", "FLUSHALL"})
+    EXPECT_EQ(Run(line), kRefusal) << line;
+  EXPECT_EQ(Run("GET key"), "after");
+  EXPECT_EQ(Run("CONFIG SET stop-writes-on-bgsave-error no"), "OK");
+  EXPECT_EQ(Run("SET key more"), "OK");
+  EXPECT_EQ(Run("CONFIG SET stop-writes-on-bgsave-error yes"), "OK");
+  EXPECT_EQ(Run("APPEND key x"), kRefusal);
+  files_.fails = false;
+  ASSERT_TRUE(Save());
+  EXPECT_EQ(Run("APPEND key x"), "5");
+  Close();
+}
+
+TEST_F(TierTest, AboveMaxDiskOnlyWhatAddsNothingRuns) {
+  Open({{"max-disk", "1000gb"}});
+  EXPECT_TRUE(Eventually([&] { return Tiering("disk_bytes") > 0; }));
+  EXPECT_EQ(Run("SET key value"), "OK");
+  const uint64_t room = uint64_t{4} << 20;
+  const std::string limit = std::to_string(Tiering("disk_bytes") + room);
+  EXPECT_EQ(Text(Execute(*session_, Command{"CONFIG", "SET", "max-disk", limit})), "OK");
+  std::mt19937 random(1);  // what lies in the tier is compressed
+  std::string value(uint64_t{1} << 20, 'v');
+  for (char& byte : value) byte = static_cast<char>('0' + random() % 64);
+  std::string last;
+  EXPECT_TRUE(Eventually([&] {
+    last = Run("SET key" + std::to_string(Tiering("hot_keys") % 16) + " " + value);
+    return last != "OK";
+  }));
+  EXPECT_TRUE(last.starts_with("MAXDISK ")) << last;
+  EXPECT_EQ(Tiering("disk_full"), 1U);
+  EXPECT_GT(Tiering("disk_bytes"), std::stoull(limit));
+  EXPECT_EQ(Run("GET key"), "value");
+  EXPECT_TRUE(Run("APPEND key x").starts_with("MAXDISK "));
+  EXPECT_EQ(Run("DEBUG SPILL"), "OK");
+  EXPECT_EQ(Run("DEL key"), "1");
+  Run("MULTI");
+  Run("DEL key1");
+  Run("EXPIRE key2 100");
+  EXPECT_FALSE(Run("EXEC").starts_with("EXECABORT"));
+  Run("MULTI");
+  EXPECT_TRUE(Run("SET a b").starts_with("MAXDISK "));
+  EXPECT_TRUE(Run("EXEC").starts_with("EXECABORT"));
+  // A higher limit counts at once.
+  EXPECT_EQ(Run("CONFIG SET max-disk 1000gb"), "OK");
+  EXPECT_EQ(Run("SET a b"), "OK");
+  EXPECT_EQ(Text(Execute(*session_, Command{"CONFIG", "SET", "max-disk", limit})), "OK");
+  EXPECT_TRUE(Run("SET a b").starts_with("MAXDISK "));
+  // What was deleted goes with a snapshot.
+  EXPECT_EQ(Run("FLUSHALL"), "OK");
+  EXPECT_TRUE(Eventually([&] { return Save(); }));  // one may be under way
+  EXPECT_TRUE(Eventually([&] { return Tiering("disk_full") == 0; }));
+  EXPECT_EQ(Run("SET a b"), "OK");
+  Close();
+}
+
+TEST(BytesOnDisk, CountsAFileOnceHoweverManyShareIt) {
+  const fs::path folder = fs::temp_directory_path() / ("holdfast-disk-" + std::to_string(getpid()));
+  fs::remove_all(folder);
+  fs::create_directories(folder / "one/deep");
+  fs::create_directories(folder / "two");
+  std::ofstream(folder / "one/deep/file") << std::string(1000, 'x');
+  std::ofstream(folder / "two/other") << std::string(50, 'x');
+  fs::create_hard_link(folder / "one/deep/file", folder / "two/link");
+  const std::string paths[] = {folder / "one", folder / "none", folder / "two"};
+  EXPECT_EQ(BytesOnDisk(paths), 1050U);
+  EXPECT_EQ(BytesOnDisk(std::span(paths).last(1)), 1050U);
+  EXPECT_EQ(BytesOnDisk(std::span(paths).subspan(1, 1)), 0U);
+  fs::remove_all(folder);
+}
+
 TEST_F(TierTest, ATierWhoseSyncFailedMakesNoCheckpointUntilTheNextStart) {
   Open();
   Run("SET key 1");

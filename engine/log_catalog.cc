@@ -120,6 +120,19 @@ std::string LogCatalog::NextCheckpointName() {
   return aof::CheckpointName(append_filename_, NextCheckpointSequence());
 }
 
+std::optional<aof::CheckpointEntry> LogCatalog::PinNewestCheckpoint() {
+  const std::lock_guard lock(mutex_);
+  HF_CHECK(pinned_checkpoint_.empty());
+  if (manifest_.checkpoints.empty()) return std::nullopt;
+  pinned_checkpoint_ = manifest_.checkpoints.back().name;
+  return manifest_.checkpoints.back();
+}
+
+void LogCatalog::Unpin() {
+  const std::lock_guard lock(mutex_);
+  pinned_checkpoint_.clear();
+}
+
 Result<Superseded> LogCatalog::SwitchToCheckpoint(const std::string& name, uint64_t id,
                                                   const std::string& first_incremental,
                                                   size_t keep) {
@@ -158,6 +171,9 @@ Result<Superseded> LogCatalog::SwitchToCheckpoint(const std::string& name, uint6
   }
   void_bases_.clear();
   void_checkpoints_.clear();
+  // Goes with the next switch, or at the next start.
+  if (std::erase(superseded.checkpoints, pinned_checkpoint_) > 0)
+    void_checkpoints_.push_back(pinned_checkpoint_);
   withheld_ = false;
   least_sequence_ = 0;
   return superseded;

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,10 @@ class LogCatalog final : public aof::SegmentCatalog {
   Result<std::vector<std::string>> ReplaceBase(const std::string& name, uint64_t file_id,
                                                const std::string& first_incremental);
 
+  // The newest checkpoint, which from now on stays when it is superseded; none: there is none. One
+  // at a time is pinned.
+  std::optional<aof::CheckpointEntry> PinNewestCheckpoint();
+  void Unpin();
   // The name that the next checkpoint will have.
   std::string NextCheckpointName();
   // One rename: checkpoint `name` with the log from `first_incremental` on (empty: there is no log)
@@ -80,7 +85,8 @@ class LogCatalog final : public aof::SegmentCatalog {
   int64_t least_sequence_ = 0;              // of the next incremental file
   int64_t newest_base_sequence_ = 0;        // tried so far
   int64_t newest_checkpoint_sequence_ = 0;  // as well
-  // Of switches that failed; removed after one that works.
+  std::string pinned_checkpoint_;           // empty: none
+  // Of switches that failed, or pinned when they were superseded; removed after one that works.
   std::vector<std::string> void_bases_;
   std::vector<std::string> void_checkpoints_;
 };

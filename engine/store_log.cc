@@ -21,7 +21,6 @@ namespace {
 
 constexpr uint64_t kMaxRingBytes = uint64_t{64} << 20;
 constexpr uint64_t kLargestRingBytes = uint64_t{1} << 30;  // of one that was asked for
-constexpr char kLockName[] = "holdfast.lock";
 
 uint64_t RingBytes(const config::Config& config, const eviction::MemoryBudget& budget) {
   const auto wanted = static_cast<uint64_t>(config.Integer("aof-ring-size"));

@@ -74,6 +74,7 @@ class StoreLog final : public commands::Persistence {
   Result<std::string> StartRewrite() override;
   Result<std::string> StartSave(bool schedule) override;
   Status Save() override;
+  Status BackUp(std::string_view directory) override;
   Status SetLogEnabled(bool enabled) override;
   void LogPolicyChanged() override;
   Status Reload(bool save) override;
@@ -82,6 +83,7 @@ class StoreLog final : public commands::Persistence {
   bool AbortShutdown() override { return false; }
 
  private:
+  static constexpr char kLockName[] = "holdfast.lock";  // in the data directory
   aof::SyncPolicy Policy() const;
   Status LockDirectory();
   void MakeCatalog(aof::Manifest manifest);
@@ -143,6 +145,7 @@ class StoreLog final : public commands::Persistence {
   std::atomic<uint64_t> load_total_bytes_{0};
   std::atomic<bool> importing_{false};
 
+  std::mutex backup_mutex_;  // one at a time
   std::thread maintenance_;
   mutable std::mutex mutex_;  // guards the block below
   std::condition_variable wake_;

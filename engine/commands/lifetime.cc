@@ -63,6 +63,18 @@ void Save(CommandContext& ctx) {
   ctx.reply.Ok();
 }
 
+// It may take as long as the disk needs for all of the data: others are served meanwhile.
+void Backup(CommandContext& ctx) {
+  if (!IsToken(ctx.args[1], "to")) return ctx.reply.Error(errors::kSyntax);
+  if (!ctx.may_wait) {
+    ctx.must_wait = true;
+    return;
+  }
+  const Status made = ctx.services.persistence->BackUp(ctx.args[2]);
+  if (!made) return ctx.reply.Error(made.error().message);
+  ctx.reply.Ok();
+}
+
 void LastSave(CommandContext& ctx) {
   ctx.reply.Integer(ctx.services.persistence->LastSaveMs() / 1000);
 }

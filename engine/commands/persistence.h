@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "holdfast/clock.h"
 #include "holdfast/result.h"
@@ -65,6 +66,9 @@ class Persistence {
   virtual Result<std::string> StartSave(bool schedule) = 0;
   // SAVE: the same, and waits for its end. The caller holds no locks.
   virtual Status Save() = 0;
+  // BACKUP TO: a snapshot, then a copy of its checkpoint as a data directory of its own. Waits for
+  // all of it; the caller holds no locks. The error's message is the reply.
+  virtual Status BackUp(std::string_view directory) = 0;
   // CONFIG SET appendonly, at run time.
   virtual Status SetLogEnabled(bool enabled) = 0;
   // CONFIG SET appendfsync.

@@ -51,6 +51,7 @@ void Info(CommandContext& ctx);
 void LastSave(CommandContext& ctx);
 void Monitor(CommandContext& ctx);
 void Save(CommandContext& ctx);
+void Backup(CommandContext& ctx);
 void Shutdown(CommandContext& ctx);
 void Time(CommandContext& ctx);
 

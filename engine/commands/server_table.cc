@@ -326,6 +326,9 @@ constexpr CommandSpec kMemorySubcommands[] = {
      .keys = kMemoryUsageKeys,
      .arguments = kMemoryUsageArguments}};
 
+constexpr ArgumentSpec kBackupArguments[] = {
+    {.name = "directory", .type = ArgumentType::kString, .token = "TO"}};
+
 constexpr ArgumentSpec kBgSaveArguments[] = {{.name = "schedule",
                                               .type = ArgumentType::kPureToken,
                                               .flags = kOptional,
@@ -411,6 +414,15 @@ constexpr CommandSpec kSlowlogSubcommands[] = {
      .tips = kAllNodesTips}};
 
 constexpr CommandSpec kRows[] = {
+    {.name = "backup",
+     .arity = 3,
+     .flags = kAdmin | kNoScript | kNoAsyncLoading | kNoMulti,
+     .group = Group::kServer,
+     .handler = Backup,
+     .summary = "Makes a snapshot and copies it to a directory that opens as a store.",
+     .since = "0.1.0",
+     .complexity = "O(N), N: bytes of the data set, which are read and verified",
+     .arguments = kBackupArguments},
     {.name = "bgrewriteaof",
      .arity = 1,
      .flags = kAdmin | kNoScript | kNoAsyncLoading,

@@ -9,8 +9,16 @@
 namespace holdfast::server {
 namespace {
 
-constexpr rlim_t kOwnFiles = 64;  // logs, listeners, epoll sets, RocksDB later
+constexpr rlim_t kOwnFiles = 64;  // logs, listeners, epoll sets
+// The cold tier keeps its tables open, one for each 32 MB: so many must be possible, and so many
+// should be, if the machine allows it.
+constexpr rlim_t kLeastTierFiles = 256;
+constexpr rlim_t kMostTierFiles = 16384;
 constexpr uint64_t kLittleDiskBytes = uint64_t{1} << 30;
+
+bool Spills(const config::Config& config) {
+  return config.Enum<config::EvictionAction>("eviction-action") == config::EvictionAction::kSpill;
+}
 
 std::string FirstLine(const char* path) {
   std::ifstream file(path);
@@ -23,16 +31,19 @@ std::string FirstLine(const char* path) {
 
 std::vector<std::string> AdjustFileLimit(config::Config& config) {
   const auto clients = static_cast<rlim_t>(config.Integer("maxclients"));
-  const rlim_t wanted = clients + kOwnFiles;
+  const rlim_t own = kOwnFiles + (Spills(config) ? kLeastTierFiles : 0);
+  const rlim_t wanted = clients + own;
+  const rlim_t best = wanted + (Spills(config) ? kMostTierFiles - kLeastTierFiles : 0);
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return {"the limit of open files is not known"};
-  if (limit.rlim_cur >= wanted) return {};
-  rlimit raised{.rlim_cur = wanted, .rlim_max = std::max(limit.rlim_max, wanted)};
+  if (limit.rlim_cur >= best) return {};
+  rlimit raised{.rlim_cur = best, .rlim_max = std::max(limit.rlim_max, best)};
   if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) return {};
-  raised = {.rlim_cur = std::min(wanted, limit.rlim_max), .rlim_max = limit.rlim_max};
+  raised = {.rlim_cur = std::min(best, limit.rlim_max), .rlim_max = limit.rlim_max};
   if (::setrlimit(RLIMIT_NOFILE, &raised) == 0 && raised.rlim_cur >= wanted) return {};
   ::getrlimit(RLIMIT_NOFILE, &limit);
-  const rlim_t possible = limit.rlim_cur > kOwnFiles ? limit.rlim_cur - kOwnFiles : 1;
+  if (limit.rlim_cur >= wanted) return {};
+  const rlim_t possible = limit.rlim_cur > own ? limit.rlim_cur - own : 1;
   const std::string words[] = {std::to_string(possible)};
   static_cast<void>(config.SetAtStart("maxclients", words));
   return {

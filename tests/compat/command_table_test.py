@@ -22,6 +22,9 @@ from server_process import (REDIS_SERVER, ServerProcess, add_server_argument, me
 # Commands of Redis 7.2, which the oracle (7.0) lacks.
 NEWER = {"client|setinfo", "client|no-touch", "waitaof"}
 
+# Holdfast's own.
+OWN = {"backup"}
+
 # Subcommands of containers that ours has, of features that ours lacks.
 ABSENT = {
     "client|caching", "client|getredir", "client|tracking", "client|trackinginfo",  # caching
@@ -284,8 +287,9 @@ def main():
             names = [text(row[0]) for row in ours.must("COMMAND")]
             everything = set(text(ours.must("COMMAND", "LIST")))
             theirs = set(text(redis.must("COMMAND", "LIST")))
-            found.check("COMMAND", "commands that redis lacks", sorted(everything - theirs - NEWER),
-                        [])
+            found.check("COMMAND", "commands that redis lacks",
+                        sorted(everything - theirs - NEWER - OWN), [])
+            found.check("COMMAND", "our own", sorted(OWN - everything), [])
             names = sorted(name for name in names if name in theirs)
             for name in names:
                 mine, oracle = (info_row(client.must("COMMAND", "INFO", name)[0])

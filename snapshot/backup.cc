@@ -1,0 +1,227 @@
+#include "snapshot/backup.h"
+
+#include <fmt/core.h>
+#include <rocksdb/env.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "aof/log_recovery.h"
+#include "holdfast/check.h"
+#include "snapshot/checkpoint.h"
+#include "snapshot/checkpoint_reader.h"
+
+namespace holdfast::snapshot {
+namespace {
+
+using aof::JoinPath;
+
+constexpr size_t kPieceBytes = size_t{1} << 20;
+
+Status CopyFile(FileSystem& files, const std::string& from, const std::string& to) {
+  const auto source = HF_TRY(files.Open(from, {}));
+  const auto copy = HF_TRY(files.Open(to, {.write = true, .create = true, .exclusive = true}));
+  std::string buffer(kPieceBytes, '\0');
+  for (uint64_t at = 0;;) {
+    const size_t count = HF_TRY(source->ReadAt(at, buffer));
+    if (count == 0) return copy->Sync();
+    const std::string_view piece = std::string_view(buffer).substr(0, count);
+    HF_TRY_STATUS(copy->WriteAt(at, {&piece, 1}));
+    at += count;
+  }
+}
+
+// Whatever stands in the way of a link (another file system, one that has none), a copy will do.
+bool Link(const std::string& from, const std::string& to) {
+  return rocksdb::Env::Default()->LinkFile(from, to).ok();
+}
+
+// The directory that becomes the backup, or holds the one before.
+class Backup {
+ public:
+  Backup(FileSystem& files, const BackupSource& source, std::string directory)
+      : files_(files),
+        source_(source),
+        directory_(std::move(directory)),
+        logs_(JoinPath(directory_, source.append_dirname)),
+        manifest_path_(JoinPath(logs_, aof::ManifestFileName(source.append_filename))) {}
+
+  Status Lock() {
+    lock_ = HF_TRY(files_.Lock(JoinPath(directory_, source_.lock_name)));
+    return {};
+  }
+
+  // kInvalidArgument unless there is an earlier backup, of this data set.
+  Status ReadEarlier() {
+    const auto refuse = [this](std::string_view what) -> Status {
+      return MakeError(ErrorCode::kInvalidArgument,
+                       fmt::format("{} is {}: nothing is touched", directory_, what));
+    };
+    auto manifest = aof::ReadManifest(files_, manifest_path_);
+    if (!manifest && manifest.error().code == ErrorCode::kNotFound)
+      return refuse("neither empty nor a backup");
+    earlier_ = HF_TRY(std::move(manifest));
+    if (earlier_->hash_key != source_.hash_key) return refuse("no backup of this data set");
+    if (earlier_->base || !earlier_->incremental.empty() || earlier_->checkpoints.empty())
+      return refuse("a data directory that was written on, not a backup");
+    return {};
+  }
+
+  // What a crash left, which may be removed: nothing that anybody could open, or not of other data.
+  Status CheckLeftover() {
+    if (!HF_TRY(files_.Exists(manifest_path_))) return {};
+    Status ours = ReadEarlier();
+    earlier_.reset();
+    return ours;
+  }
+
+  // True: it has this very checkpoint already.
+  bool Has(uint64_t id) const { return earlier_ && earlier_->checkpoints.back().id == id; }
+
+  Status Fill() {
+    HF_CHECK(lock_ != nullptr && path_.empty());
+    HF_CHECK(!Has(source_.id));
+    const int64_t sequence = earlier_ ? earlier_->checkpoints.back().sequence + 1 : 1;
+    const std::string name = aof::CheckpointName(source_.append_filename, sequence);
+    path_ = JoinPath(logs_, name);
+    HF_TRY_STATUS(files_.CreateDirectory(logs_));
+    HF_TRY_STATUS(aof::RemoveCheckpointDirectory(files_, path_));
+    HF_TRY_STATUS(files_.CreateDirectory(path_));
+    HF_TRY_STATUS(TakeFiles());
+    for (const std::string& made : {path_, logs_, directory_})
+      HF_TRY_STATUS(files_.SyncDirectory(made));
+    HF_TRY_STATUS(VerifyCheckpoint(files_, path_, [](uint64_t, uint64_t) {}));
+    aof::Manifest manifest;
+    manifest.hash_key = source_.hash_key;
+    manifest.checkpoints.push_back({.name = name, .sequence = sequence, .id = source_.id});
+    return aof::WriteManifest(files_, manifest_path_, manifest);
+  }
+
+  // All but what Fill made: also what a switch left behind that failed when it was done.
+  void RemoveEarlier() {
+    HF_CHECK(!path_.empty());
+    const auto names = files_.List(logs_);
+    if (!names) return;
+    for (const std::string& name : *names) {
+      const std::string path = JoinPath(logs_, name);
+      const bool checkpoint =
+          name.starts_with(source_.append_filename) && name.ends_with(".checkpoint");
+      if (checkpoint && path != path_)
+        static_cast<void>(aof::RemoveCheckpointDirectory(files_, path));
+    }
+  }
+
+  // What Fill made, if the manifest does not name it: after an error of its switch it may.
+  void RemoveUnlisted() {
+    if (path_.empty()) return;
+    const auto manifest = aof::ReadManifest(files_, manifest_path_);
+    if (!manifest && manifest.error().code != ErrorCode::kNotFound) return;
+    const auto is_named = [this](const aof::CheckpointEntry& entry) {
+      return JoinPath(logs_, entry.name) == path_;
+    };
+    if (manifest && std::ranges::any_of(manifest->checkpoints, is_named)) return;
+    static_cast<void>(aof::RemoveCheckpointDirectory(files_, path_));
+  }
+
+  // All that a backup consists of, and nothing else: a directory with something else in it stays.
+  Status RemoveAll() {
+    if (HF_TRY(files_.Exists(logs_))) {
+      for (const std::string& name : HF_TRY(files_.List(logs_))) {
+        const std::string path = JoinPath(logs_, name);
+        if (!name.starts_with(source_.append_filename) && !name.starts_with("temp-")) continue;
+        HF_TRY_STATUS(HF_TRY(files_.IsDirectory(path))
+                          ? aof::RemoveCheckpointDirectory(files_, path)
+                          : files_.Unlink(path));
+      }
+      HF_TRY_STATUS(files_.RemoveDirectory(logs_));
+    }
+    const std::string lock = JoinPath(directory_, source_.lock_name);
+    if (HF_TRY(files_.Exists(lock))) HF_TRY_STATUS(files_.Unlink(lock));
+    return files_.RemoveDirectory(directory_);
+  }
+
+ private:
+  Status TakeFiles() {
+    CheckpointMetadata metadata = HF_TRY(ReadCheckpoint(files_, source_.checkpoint));
+    HF_CHECK(!path_.empty());
+    if (metadata.id != source_.id || metadata.hash_key != source_.hash_key)
+      return MakeError(ErrorCode::kCorruption,
+                       fmt::format("{} is another checkpoint", source_.checkpoint));
+    std::optional<CheckpointMetadata> before;
+    std::string before_path;
+    if (earlier_) {
+      before_path = JoinPath(logs_, earlier_->checkpoints.back().name);
+      // A damaged one is no reason not to make a new one.
+      if (auto read = ReadCheckpoint(files_, before_path)) before = *std::move(read);
+    }
+    for (const CheckpointFileEntry& entry : metadata.files) {
+      const std::string from = JoinPath(source_.checkpoint, entry.name);
+      const std::string to = JoinPath(path_, entry.name);
+      if (Link(from, to)) continue;
+      const bool there = before && std::ranges::find(before->files, entry) != before->files.end();
+      if (there && Link(JoinPath(before_path, entry.name), to)) continue;
+      HF_TRY_STATUS(CopyFile(files_, from, to));
+    }
+    return CopyFile(files_, JoinPath(source_.checkpoint, aof::kCheckpointFile),
+                    JoinPath(path_, aof::kCheckpointFile));
+  }
+
+  FileSystem& files_;
+  const BackupSource& source_;
+  const std::string directory_;
+  const std::string logs_;
+  const std::string manifest_path_;
+  std::string path_;  // of the checkpoint that Fill makes
+  std::optional<aof::Manifest> earlier_;
+  std::unique_ptr<FileLock> lock_;
+};
+
+Status Renew(FileSystem& files, const BackupSource& source, const std::string& target) {
+  Backup backup(files, source, target);
+  // First: a lock file is not to appear in a directory that is somebody else's.
+  HF_TRY_STATUS(backup.ReadEarlier());
+  HF_TRY_STATUS(backup.Lock());
+  HF_TRY_STATUS(backup.ReadEarlier());
+  if (backup.Has(source.id)) return {};
+  if (Status filled = backup.Fill(); !filled) {
+    backup.RemoveUnlisted();
+    return filled;
+  }
+  backup.RemoveEarlier();
+  return {};
+}
+
+Status MakeNew(FileSystem& files, const BackupSource& source, const std::string& target) {
+  const std::string work = target + ".unfinished";
+  Backup backup(files, source, work);
+  if (HF_TRY(files.Exists(work))) {
+    HF_TRY_STATUS(backup.CheckLeftover());
+    HF_TRY_STATUS(backup.RemoveAll());
+  }
+  HF_TRY_STATUS(files.CreateDirectory(work));
+  Status made = backup.Lock();
+  if (made) made = backup.Fill();
+  // An empty directory that lies there gives way.
+  if (made) made = files.Rename(work, target);
+  if (!made) {
+    static_cast<void>(backup.RemoveAll());
+    return made;
+  }
+  return files.SyncDirectory(aof::DirectoryOf(target));
+}
+
+}  // namespace
+
+Status MakeBackup(FileSystem& files, const BackupSource& source, const std::string& target) {
+  HF_CHECK(!target.empty() && !target.ends_with('/'));
+  if (!HF_TRY(files.Exists(target))) return MakeNew(files, source, target);
+  if (!HF_TRY(files.IsDirectory(target)))
+    return MakeError(ErrorCode::kInvalidArgument, target + " is not a directory");
+  if (HF_TRY(files.List(target)).empty()) return MakeNew(files, source, target);
+  return Renew(files, source, target);
+}
+
+}  // namespace holdfast::snapshot

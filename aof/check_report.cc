@@ -110,10 +110,15 @@ std::vector<std::string> CheckReport::CheckpointLines(bool stats) const {
   std::vector<std::string> lines;
   for (const CheckedCheckpoint& checkpoint : checkpoints_) {
     lines.push_back(
-        fmt::format("{}: sound checkpoint, {} keys, cut behind frame {} at unix time "
+        fmt::format("{}: sound checkpoint, {} keys{}, cut behind frame {} at unix time "
                     "{}.{:03}",
-                    Printable(checkpoint.path), checkpoint.keys, checkpoint.cut_frame,
-                    checkpoint.cut_ms / 1000, checkpoint.cut_ms % 1000));
+                    Printable(checkpoint.path), checkpoint.keys,
+                    checkpoint.hot_keys ? fmt::format(", {} hot", *checkpoint.hot_keys) : "",
+                    checkpoint.cut_frame, checkpoint.cut_ms / 1000, checkpoint.cut_ms % 1000));
+    if (!checkpoint.damaged_hint.empty()) {
+      lines.push_back(fmt::format("{}: {}; no data is lost: the next start will be slow to warm up",
+                                  Printable(checkpoint.path), Printable(checkpoint.damaged_hint)));
+    }
   }
   if (!stats || checkpoints_.empty()) return lines;
   lines.push_back("of the newest of these:");
@@ -135,10 +140,14 @@ std::string CheckReport::CheckpointJson(bool stats) const {
   if (checkpoints_.empty()) return "";
   std::vector<std::string> items;
   for (const CheckedCheckpoint& checkpoint : checkpoints_) {
-    items.push_back(
-        fmt::format(R"({{"path":{},"id":"{:016x}","cut_frame":{},"cut_ms":{},"keys":{}}})",
-                    JsonString(checkpoint.path), checkpoint.id, checkpoint.cut_frame,
-                    checkpoint.cut_ms, checkpoint.keys));
+    items.push_back(fmt::format(
+        R"({{"path":{},"id":"{:016x}","cut_frame":{},"cut_ms":{},"keys":{}{}{}}})",
+        JsonString(checkpoint.path), checkpoint.id, checkpoint.cut_frame, checkpoint.cut_ms,
+        checkpoint.keys,
+        checkpoint.hot_keys ? fmt::format(R"(,"hot_keys":{})", *checkpoint.hot_keys) : "",
+        checkpoint.damaged_hint.empty()
+            ? ""
+            : fmt::format(R"(,"damaged_hint":{})", JsonString(checkpoint.damaged_hint))));
   }
   std::string out = fmt::format(R"(,"checkpoints":[{}])", fmt::join(items, ","));
   if (!stats) return out;

@@ -84,6 +84,8 @@ class Checker {
     outcome_.path = options_.path;
     outcome_.exit_code = Sound(reader) ? kCheckSound : kCheckDamaged;
     if (changes) HF_TRY_STATUS(Change(reader));
+    // Nothing is lost by it and nothing can be done about it, but it is damage.
+    if (checkpoints_.HintsDamaged()) outcome_.exit_code = kCheckDamaged;
     if (exporter_ != nullptr) HF_TRY_STATUS(FinishExport(reader));
     if (options_.json) console_.Print(report_.Json(reader, options_.stats, outcome_));
     return outcome_.exit_code;

@@ -151,16 +151,36 @@ Result<bool> CheckpointCheck::GoBack(LogLocation& location) {
 
 // ---- whether they are sound
 
-CheckedCheckpoint CheckpointCheck::Describe(const std::string& path,
-                                            const CheckpointSource& source) {
-  return {path, source.id(), source.cut_frame(), source.cut_ms(), source.keys()};
+Result<CheckedCheckpoint> CheckpointCheck::Describe(const std::string& path,
+                                                    const CheckpointSource& source) {
+  CheckedCheckpoint checked{.path = path,
+                            .id = source.id(),
+                            .cut_frame = source.cut_frame(),
+                            .cut_ms = source.cut_ms(),
+                            .keys = source.keys(),
+                            .hot_keys = {},
+                            .damaged_hint = {}};
+  if (auto hot_keys = source.HotKeys()) {
+    checked.hot_keys = *hot_keys;
+  } else if (hot_keys.error().code == ErrorCode::kIoError) {
+    return std::unexpected(std::move(hot_keys).error());
+  } else {
+    checked.damaged_hint = std::move(hot_keys).error().message;
+  }
+  return checked;
+}
+
+bool CheckpointCheck::HintsDamaged() const {
+  return std::ranges::any_of(
+      checked_, [](const CheckedCheckpoint& checked) { return !checked.damaged_hint.empty(); });
 }
 
 Status CheckpointCheck::Read(const LogLocation& location, CheckpointVisitor& visitor) {
   HF_CHECK(checked_.empty() && location.checkpoint);
   const auto source = HF_TRY(OpenListed(location, *location.checkpoint));
   HF_TRY_STATUS(source->Read(visitor, progress_));
-  checked_.push_back(Describe(JoinPath(location.directory, location.checkpoint->name), *source));
+  checked_.push_back(
+      HF_TRY(Describe(JoinPath(location.directory, location.checkpoint->name), *source)));
   return {};
 }
 
@@ -168,7 +188,7 @@ Status CheckpointCheck::ReadAlone(const std::string& path, CheckpointVisitor& vi
   HF_CHECK(checked_.empty());
   const auto source = HF_TRY(Open(path));
   HF_TRY_STATUS(source->Read(visitor, progress_));
-  checked_.push_back(Describe(path, *source));
+  checked_.push_back(HF_TRY(Describe(path, *source)));
   return {};
 }
 
@@ -184,7 +204,8 @@ Status CheckpointCheck::ReadOlder(const LogLocation& location) {
       HF_TRY_STATUS(ReadLogBetween(location, older, *newer, source->cut_frame() + 1,
                                    checked_.front().cut_frame));
     }
-    checked_.insert(checked_.begin(), Describe(JoinPath(location.directory, older.name), *source));
+    checked_.insert(checked_.begin(),
+                    HF_TRY(Describe(JoinPath(location.directory, older.name), *source)));
     newer = &older;
   }
   return {};

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,8 @@ struct CheckedCheckpoint {
   uint64_t cut_frame = 0;
   UnixMs cut_ms = 0;
   uint64_t keys = 0;
+  std::optional<uint64_t> hot_keys;  // null: it has no hot list
+  std::string damaged_hint;          // what is wrong with it; empty: nothing
 };
 
 class CheckpointCheck {
@@ -73,6 +76,8 @@ class CheckpointCheck {
 
   // The one that was read last of Read, and those of ReadOlder before it.
   const std::vector<CheckedCheckpoint>& checked() const { return checked_; }
+  // All is well with the data set, but not with a hint beside it.
+  bool HintsDamaged() const;
   // Of the frame behind the cut of the location's.
   uint64_t first_frame() const { return checked_.empty() ? 1 : checked_.back().cut_frame + 1; }
 
@@ -82,7 +87,8 @@ class CheckpointCheck {
                                                        const CheckpointEntry& entry);
   Status ReadLogBetween(const LogLocation& location, const CheckpointEntry& older,
                         const CheckpointEntry& newer, uint64_t first_frame, uint64_t last_frame);
-  static CheckedCheckpoint Describe(const std::string& path, const CheckpointSource& source);
+  static Result<CheckedCheckpoint> Describe(const std::string& path,
+                                            const CheckpointSource& source);
 
   FileSystem& files_;
   const CheckpointOpener& opener_;

@@ -46,6 +46,9 @@ class CheckpointSource {
   virtual uint64_t cut_frame() const = 0;
   virtual UnixMs cut_ms() const = 0;
   virtual uint64_t keys() const = 0;
+  // What belongs to it besides the data set, for a start to be fast: how many keys its hot list
+  // has (null: there is none), or what is wrong with that, which takes nothing from the data set.
+  virtual Result<std::optional<uint64_t>> HotKeys() const { return std::nullopt; }
 
   using Progress = std::function<void(uint64_t done_bytes, uint64_t all_bytes)>;
   // Verifies every byte: the checksum of every block, the order of the keys, rows, values, counts.

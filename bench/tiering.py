@@ -9,7 +9,9 @@ those of many clients. What is printed: throughput, server CPU, the most memory 
 while loading; latencies of single GETs of random keys (nearly all of them cold), of hot keys alone
 and beside 2,000 cold ones a second, and throughput of pipelined ones; how long a snapshot takes after the load, after nothing and after 1% of the keys
 changed; how long a start takes to its first right answer after kill -9 with a tail of the log, and
-after a clean stop; throughput with 90% of the requests on 10% of the keys. Exits with 1 if a value was wrong or missing.
+after a clean stop; how fast the warm-up brings back what was hot, and which part of skewed reads (90%
+of them of a tenth of the keys) memory answers before the stop and after the warm-up; throughput with 90% of the requests on 10% of the keys. Exits with 1 if
+a value was wrong or missing.
 """
 
 import argparse
@@ -156,6 +158,24 @@ class Run:
         self.set_range(0, count, 1)
         self.changed = max(self.changed, count)
 
+    def read_skewed(self, when, count):
+        """90% of the reads on a tenth of the keys."""
+        self.client.must("CONFIG", "RESETSTAT")
+        for start in range(0, count, 100):
+            self.check([self.rng.randrange(self.keys // 10 if self.rng.random() < 0.9
+                                           else self.keys) for _ in range(100)])
+        ratio = float(self.info("tiering")["hot_hit_ratio"])
+        print("skewed reads %s: memory answered %.2f%% of them" % (when, ratio * 100), flush=True)
+
+    def wait_until_warm(self):
+        while (figures := self.info("tiering"))["tier_warmup_state"] == "running":
+            time.sleep(0.05)
+        keys, seconds = int(figures["tier_warmup_loaded"]), int(figures["tier_warmup_ms"]) / 1000
+        print("warm-up: %s, %d of %s keys in %.2f s, %.0f/s, %.1f MB/s"
+              % (figures["tier_warmup_state"], keys, figures["tier_warmup_keys"], seconds,
+                 keys / max(seconds, 1e-3),
+                 int(figures["tier_warmup_bytes"]) / 2**20 / max(seconds, 1e-3)), flush=True)
+
     def restart(self, stop, after):
         stop()
         started = time.monotonic()
@@ -203,7 +223,11 @@ def main():
         tail = min(arguments.keys, (64 << 20) // 160)
         run.change(tail)
         run.restart(server.kill, "after kill -9, a log of %d SETs" % tail)
+        for when in ("at first", "again", "before the stop"):
+            run.read_skewed(when, arguments.keys // 5)
         run.restart(server.terminate, "after a clean stop")
+        run.wait_until_warm()
+        run.read_skewed("after the warm-up", arguments.keys // 5)
         run.read_alone()
         ours = run.ninety_ten(arguments.seconds)
     if arguments.redis:

@@ -18,22 +18,26 @@ constexpr size_t kMostKeysABatch = 128;
 
 Error Closing() { return {ErrorCode::kUnavailable, "the store is closing"}; }
 
-// What memory holds in a block is made one here, not under the shard's lock.
-keyspace::ColdValue ValueOf(snapshot::ColdValue& row) {
-  keyspace::ColdValue value{.facts = FactsOf(row.header), .bytes = {}, .block = {}};
-  if (row.block) {
-    value.block = std::move(row.block);
-  } else if (row.payload.size() > memtable::kInlineValueLimit) {
-    value.block = BlockRef::Adopt(CountedBlock::Create(row.payload.size()));
-    row.payload.copy(value.block->data(), row.payload.size());
-    value.block->size = row.payload.size();
-  } else {
-    value.bytes = row.payload;
-  }
-  return value;
+keyspace::ColdValue ValueOfRow(snapshot::ColdValue& row) {
+  return ValueOf(FactsOf(row.header), row.payload, std::move(row.block));
 }
 
 }  // namespace
+
+// Here, and not under the shard's lock.
+keyspace::ColdValue ValueOf(const keyspace::ColdFacts& facts, std::string_view bytes,
+                            BlockRef block) {
+  keyspace::ColdValue value{.facts = facts, .bytes = {}, .block = std::move(block)};
+  if (value.block) return value;
+  if (bytes.size() > memtable::kInlineValueLimit) {
+    value.block = BlockRef::Adopt(CountedBlock::Create(bytes.size()));
+    bytes.copy(value.block->data(), bytes.size());
+    value.block->size = bytes.size();
+  } else {
+    value.bytes = bytes;
+  }
+  return value;
+}
 
 // ---- the figures
 
@@ -85,9 +89,13 @@ ColdReadsFigures ColdReads::Figures() const {
                            .waiting = 0,
                            .p50_us = latencies_.PercentileUs(50),
                            .p99_us = latencies_.PercentileUs(99)};
-  const std::lock_guard lock(mutex_);
-  figures.waiting = waiting_.size() + waiting_long_.size();
+  figures.waiting = Waiting();
   return figures;
+}
+
+uint64_t ColdReads::Waiting() const {
+  const std::lock_guard lock(mutex_);
+  return waiting_.size() + waiting_long_.size();
 }
 
 // ---- the pool
@@ -229,7 +237,7 @@ std::optional<ColdReads::LongRequest> ColdReads::ReadRow(
   } else if ((*row)->header.value_id != 0) {
     return LongRequest{request, (*row)->header};
   } else {
-    Report(request, ValueOf(**row));
+    Report(request, ValueOfRow(**row));
   }
   return std::nullopt;
 }
@@ -242,7 +250,7 @@ void ColdReads::ReadLong(const LongRequest& request) {
   } else if (!*found) {
     Report(request.request, std::nullopt);
   } else {
-    Report(request.request, ValueOf(**found));
+    Report(request.request, ValueOfRow(**found));
   }
 }
 

@@ -65,6 +65,11 @@ struct ColdReadsFigures {
   uint64_t p99_us = 0;
 };
 
+// As memory holds it: what lies in a block there is made one. `bytes` must outlive it, if that is
+// not so.
+keyspace::ColdValue ValueOf(const keyspace::ColdFacts& facts, std::string_view bytes,
+                            BlockRef block);
+
 class ColdReads {
  public:
   explicit ColdReads(ColdReadsParts parts);
@@ -80,6 +85,8 @@ class ColdReads {
   // On this thread: all are reported when it returns.
   void ReadInPlace(std::span<const std::shared_ptr<keyspace::Load>> loads);
   ColdReadsFigures Figures() const;
+  uint64_t Waiting() const;
+  uint64_t KeysRead() const { return reads_.load(std::memory_order_relaxed); }
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -120,6 +120,28 @@ Status ColdTier::ReadEach(std::span<const ColdAddress> keys, const TakeValue& ta
   return {};
 }
 
+Status ColdTier::ReadOrders(SpaceId space, std::span<const KeyOrder> orders, KeyOrder near,
+                            uint64_t longest, const TakeOrdered& take) {
+  Status broken;  // of a long value
+  const auto take_row = [&](const snapshot::ColdKey& key, const snapshot::ColdRow& row) {
+    if (row.header.payload_bytes > longest) return true;
+    snapshot::ColdValue value{.header = row.header, .payload = {}, .block = {}};
+    if (row.header.value_id != 0) {
+      auto read = tier_->ReadLong(key, row.header);
+      if (!read) broken = std::unexpected(std::move(read).error());
+      if (!read || !*read) return read.has_value();
+      value = **std::move(read);
+    }
+    const std::string_view bytes = row.header.value_id == 0 ? row.payload : value.payload;
+    return take({key.space, key.order, key.name},
+                ValueOf(FactsOf(value.header), bytes, std::move(value.block)));
+  };
+  Status read = tier_->ReadOrders(space, orders, near, take_row);
+  if (read) read = std::move(broken);
+  if (!read && read.error().code == ErrorCode::kCorruption) Distrust(read.error());
+  return read;
+}
+
 Result<std::vector<ColdHint>> ColdTier::DueHints(UnixMs now_ms, size_t at_most) {
   std::vector<ColdHint> hints;
   for (const auto& hint : HF_TRY(tier_->DueHints(now_ms, at_most))) {
@@ -210,6 +232,7 @@ uint64_t ColdTier::WorkingBytes() const {
 void ColdTier::Housekeep() {
   const auto bytes = static_cast<int64_t>(tier_->Figures().memory_bytes + WorkingBytes());
   store_.keyspace().budget().Add(bytes - counted_bytes_.exchange(bytes));
+  counted_.store(true, std::memory_order_release);
   // Every row that is on its way brings its value along: none names one that lies there.
   const auto next =
       tier_->SweepValues(next_value_id_, kValuesPerSweep, [](uint64_t) { return false; });

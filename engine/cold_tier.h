@@ -54,6 +54,20 @@ class ColdTier final : public keyspace::ColdStore, public commands::TierFigures 
   Status ForgetHints(std::span<const keyspace::ColdHint> hints) override;
   void ForgetSpace(keyspace::SpaceId space) override { writes_->ForgetSpace(space); }
 
+  // ---- warm-up; no lock held
+  // Shows the keys of a space that stand at `orders` (ascending), in order, until `take` says no:
+  // see LiveTier::ReadOrders. Values longer than `longest` are left out. The bytes of short ones
+  // are gone when `take` returns.
+  using TakeOrdered =
+      std::function<bool(const keyspace::ColdAddress& key, keyspace::ColdValue value)>;
+  Status ReadOrders(keyspace::SpaceId space, std::span<const memtable::KeyOrder> orders,
+                    memtable::KeyOrder near, uint64_t longest, const TakeOrdered& take);
+  // Housekeep has told the budget what the tier holds: before, memory looks emptier than it is.
+  bool MemoryIsCounted() const { return counted_.load(std::memory_order_acquire); }
+  // Of others than these: loads that wait, and keys that were read so far.
+  uint64_t ReadsWaiting() const { return reads_->Waiting(); }
+  uint64_t KeysRead() const { return reads_->KeysRead(); }
+
   // ---- snapshots; no lock held
   // See ColdWrites.
   bool Congested() const { return writes_->Congested(); }
@@ -103,7 +117,8 @@ class ColdTier final : public keyspace::ColdStore, public commands::TierFigures 
   std::unique_ptr<ColdReads> reads_;
   uint64_t WorkingBytes() const;
   std::atomic<int64_t> counted_bytes_{0};  // changed by Housekeep alone
-  uint64_t next_value_id_ = 0;             // Housekeep's
+  std::atomic<bool> counted_{false};
+  uint64_t next_value_id_ = 0;  // Housekeep's
 };
 
 }  // namespace holdfast

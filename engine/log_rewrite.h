@@ -33,6 +33,7 @@ struct RewriteEnvironment {
   std::string directory;
   std::string append_filename;
   bool turns_log_on = false;  // the log was off: from the cut on changes are logged
+  bool at_stop = false;       // of the store
 };
 
 // How a rewrite without an error ended.

@@ -8,6 +8,7 @@
 #include "aof/log_writer.h"
 #include "aof/manifest.h"
 #include "engine/cold_tier.h"
+#include "engine/hot_listing.h"
 #include "engine/keyspace/shard_residency.h"
 #include "engine/log_catalog.h"
 #include "engine/store.h"
@@ -144,6 +145,9 @@ Status SnapshotRun::Publish(const std::string& name, const std::string& first_lo
     tier_.Distrust(synced.error());
     return synced;
   }
+  const std::vector<aof::CheckpointEntry> kept = environment_.catalog->manifest().checkpoints;
+  HF_TRY_STATUS(store.hot_listing().Put(PathOf(name), kept.empty() ? "" : PathOf(kept.back().name),
+                                        environment_.at_stop));
   HF_TRY_STATUS(snapshot::SealCheckpoint(files, PathOf(name), metadata_));
   const auto keep = static_cast<size_t>(store.config().Integer("snapshot-keep"));
   const Superseded old =

@@ -12,10 +12,12 @@
 #include "engine/commands/info_view.h"
 #include "engine/eviction_cycle.h"
 #include "engine/expire_cycle.h"
+#include "engine/hot_listing.h"
 #include "engine/keyspace/eviction_action.h"
 #include "engine/offload.h"
 #include "engine/process_host.h"
 #include "engine/store_log.h"
+#include "engine/warm_up.h"
 #include "holdfast/check.h"
 
 namespace holdfast {
@@ -89,8 +91,12 @@ Result<std::unique_ptr<Store>> Store::Create(const StoreParts& parts) {
   store->eviction_cycle_ = std::make_unique<EvictionCycle>(*store);
   store->offload_ = std::make_unique<Offload>(*store);
   store->cold_tier_ = HF_TRY(store->log_->OpenTier());
-  if (store->cold_tier_ != nullptr)
+  if (store->cold_tier_ != nullptr) {
+    store->warm_up_ = std::make_unique<WarmUp>(*store);
+    store->hot_listing_ = std::make_unique<HotListing>(*store);
     store->services_.tier_figures.push_back(store->cold_tier_.get());
+    store->services_.tier_figures.push_back(store->warm_up_.get());
+  }
   store->FollowMemoryConfig();
   store->services_.active_expire = &store->expire_cycle_->active();
   store->loading_.store(true, std::memory_order_release);
@@ -106,6 +112,7 @@ Status Store::Recover() {
   loading_.store(false, std::memory_order_release);
   log_->LogPolicyChanged();  // it may have changed after the log was opened
   if (keyspace_->budget().AboveHigh(0)) eviction_cycle_->Wake();
+  if (const std::string list = log_->HotList(); !list.empty()) warm_up_->Start(list);
   return {};
 }
 
@@ -140,6 +147,7 @@ Store::~Store() { static_cast<void>(Close()); }
 
 Status Store::Close() {
   subscriptions_.clear();
+  if (warm_up_ != nullptr) warm_up_->Stop();
   if (offload_ != nullptr) offload_->Stop();
   expire_cycle_.reset();
   if (eviction_cycle_ != nullptr) eviction_cycle_->Stop();
@@ -160,6 +168,7 @@ void Store::FollowMemoryConfig() {
   rules.spills &= cold_tier_ != nullptr;
   const bool restate = rules.use != eviction_rules_.Get().use;
   eviction_rules_.Set(rules);
+  TellTimeForRanks();
   if (restate) eviction_cycle_->Restate();
   if (budget.AboveHigh(0)) eviction_cycle_->Wake();
   if (budget.AboveLimit(0)) {
@@ -169,6 +178,11 @@ void Store::FollowMemoryConfig() {
                            ? "writes that need memory are refused"
                            : "keys are evicted"));
   }
+}
+
+void Store::TellTimeForRanks() {
+  const EvictionRules rules = eviction_rules_.Get();
+  keyspace_->SetRankRule(eviction::AccessRule::At(clock().NowMs(), rules.use, rules.tuning));
 }
 
 void Store::ReserveForLog() {
@@ -241,6 +255,7 @@ void Store::SampleFigures() {
   constexpr int64_t kMemoryIntervalNs = 1'000'000'000;  // it asks every connection
   const int64_t now_ns = clock().MonotonicNs();
   statistics_.SampleRates(now_ns);
+  TellTimeForRanks();
   statistics_.NoteOverLimit(keyspace().budget().AboveLimit(0), now_ns);
   disk_guard_.Look();
   if (now_ns - memory_sampled_ns_ < kMemoryIntervalNs) return;

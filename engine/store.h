@@ -37,9 +37,11 @@ class EvictionAction;
 class ColdTier;
 class EvictionCycle;
 class ExpireCycle;
+class HotListing;
 class Offload;
 class ProcessHost;
 class StoreLog;
+class WarmUp;
 
 // What a store is made of; all outlive it.
 struct StoreParts {
@@ -94,6 +96,9 @@ class Store {
   const SharedEvictionRules& eviction_rules() const { return eviction_rules_; }
   ColdTier* cold_tier() { return cold_tier_.get(); }  // null: the store has none
   DiskGuard& disk_guard() { return disk_guard_; }
+  // Of a store with a tier.
+  WarmUp& warm_up() { return *warm_up_; }
+  HotListing& hot_listing() { return *hot_listing_; }
   EvictionCycle& eviction_cycle() { return *eviction_cycle_; }
   Offload& offload() { return *offload_; }
   keyspace::EvictionAction& eviction_action(bool spills) {
@@ -139,6 +144,7 @@ class Store {
   void FollowConfig();
   void FollowMemoryConfig();
   void ReserveForLog();
+  void TellTimeForRanks();
   void NoteSlow(const commands::Session& session, std::span<const std::string_view> args,
                 UnixMs now_ms, int64_t elapsed_us);
 
@@ -148,6 +154,8 @@ class Store {
   commands::Clients clients_;
   std::unique_ptr<keyspace::Keyspace> keyspace_;
   std::unique_ptr<ColdTier> cold_tier_;
+  std::unique_ptr<WarmUp> warm_up_;          // null without a tier
+  std::unique_ptr<HotListing> hot_listing_;  // as well
   std::unique_ptr<StoreLog> log_;
   std::atomic<aof::LogWriter*> log_writer_{nullptr};
   std::atomic<aof::LogWriter*> active_log_{nullptr};

@@ -51,6 +51,8 @@ class StoreLog final : public commands::Persistence {
   // it has none.
   Result<std::unique_ptr<ColdTier>> OpenTier();
   Status Recover();
+  // Of the checkpoint with which the store began; empty: there is none.
+  std::string HotList() const;
   // Any thread: a Recover under way returns kUnavailable, if it still reads.
   void CancelRecovery() { progress_.cancelled.store(true, std::memory_order_relaxed); }
   // Nobody appends any more. Ends the rewrite, writes and syncs everything.
@@ -113,7 +115,9 @@ class StoreLog final : public commands::Persistence {
   void ReclaimSpace();
   Result<RewriteOutcome> RunRewrite(BackgroundRewrite& rewrite, bool turns_on);
   std::unique_ptr<BackgroundRewrite> MakeRewrite(bool turns_on);
+  bool SavesAtStop() const;
   bool OwesSnapshot() const;
+  bool OwesHotList() const;
   bool SaveDue() const;
   Status SaveAfterOthers();
   Status ReloadLog();

@@ -50,7 +50,7 @@ StoreLog::Task StoreLog::NextTask(std::unique_lock<std::mutex>& lock) {
   };
   wake_.wait_for(lock, kLookPause, urgent);
   if (stop_) {
-    const bool owes = OwesBase() || OwesSnapshot();
+    const bool owes = OwesBase() || OwesSnapshot() || OwesHotList();
     return owes && !std::exchange(tried_at_stop_, true) ? Task::kRewrite : Task::kStop;
   }
   if (!log_wanted_ && store_.active_log() != nullptr) return Task::kTurnOff;

@@ -9,6 +9,7 @@
 #include "aof/log_writer.h"
 #include "engine/cold_tier.h"
 #include "engine/config/value_text.h"
+#include "engine/hot_listing.h"
 #include "engine/keyspace/shard_residency.h"
 #include "engine/log_catalog.h"
 #include "engine/log_rewrite.h"
@@ -81,6 +82,11 @@ Status StoreLog::RestoreCounts(const snapshot::CheckpointMetadata& metadata) {
   return {};
 }
 
+std::string StoreLog::HotList() const {
+  if (!recovery_point_ || !snapshot::HasHotList(recovery_point_->metadata)) return "";
+  return snapshot::HotListPath(recovery_point_->checkpoint);
+}
+
 // Of what is replayed.
 uint64_t StoreLog::FirstFrame() const { return recovery_point_ ? recovery_point_->first_frame : 1; }
 
@@ -92,7 +98,8 @@ std::unique_ptr<BackgroundRewrite> StoreLog::MakeRewrite(bool turns_on) {
                                  .catalog = catalog_.get(),
                                  .directory = LogDirectory(),
                                  .append_filename = store_.config().Text("appendfilename"),
-                                 .turns_log_on = turns_on};
+                                 .turns_log_on = turns_on,
+                                 .at_stop = tried_at_stop_};
   if (ColdTier* tier = store_.cold_tier())
     return std::make_unique<SnapshotRun>(std::move(environment), *tier);
   HF_CHECK(logs);
@@ -103,14 +110,22 @@ std::string_view StoreLog::RewriteName() const {
   return store_.cold_tier() != nullptr ? "Background saving" : "Background AOF rewrite";
 }
 
-// A clean stop leaves nothing to replay. Without a log it keeps what is to be kept: nothing if
-// there are no rules for it either.
-bool StoreLog::OwesSnapshot() const {
+// Without a log a clean stop keeps what is to be kept: nothing if there are no rules for it either.
+bool StoreLog::SavesAtStop() const {
   if (store_.cold_tier() == nullptr || saves_at_stop_ == SaveAtStop::kNo) return false;
+  if (store_.active_log() != nullptr || saves_at_stop_ == SaveAtStop::kYes) return true;
+  return !store_.config().SavePoints().empty();
+}
+
+// A clean stop leaves nothing to replay.
+bool StoreLog::OwesSnapshot() const {
+  if (!SavesAtStop()) return false;
   if (store_.active_log() != nullptr) return writer_->Stats().current_bytes > kUntouchedLogBytes;
-  if (saves_at_stop_ == SaveAtStop::kByRules && store_.config().SavePoints().empty()) return false;
   return store_.statistics().Sum().changes > changes_at_save_;
 }
+
+// And says what was hot.
+bool StoreLog::OwesHotList() const { return SavesAtStop() && store_.hot_listing().Outdated(); }
 
 // Under the mutex.
 bool StoreLog::SaveDue() const {

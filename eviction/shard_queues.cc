@@ -23,6 +23,11 @@ uint32_t ShardQueues::Enter(uint64_t hash) {
 
 uint32_t ShardQueues::EnterMain() { return QueueState(true, ++main_clock_, 0); }
 
+uint32_t ShardQueues::Return(bool main, uint32_t hits) {
+  HF_CHECK(hits <= kHitsMask);
+  return QueueState(main, main ? ++main_clock_ : ++small_clock_, hits);
+}
+
 Entry* ShardQueues::Oldest(std::span<Entry* const> sample, bool main) const {
   Entry* oldest = nullptr;
   uint32_t oldest_age = 0;

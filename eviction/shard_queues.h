@@ -32,6 +32,8 @@ class ShardQueues {
   uint32_t Enter(uint64_t hash);
   // The state of one that was there before the queues were.
   uint32_t EnterMain();
+  // The state of one that comes back to the queue in which it was.
+  uint32_t Return(bool main, uint32_t hits);
   // Chooses one of some neighbours out of a shard of `resident` keys. If the first in turn was hit
   // it moves on: then null if the caller has other neighbours to show (`more`), else the next is
   // looked at.

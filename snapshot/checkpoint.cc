@@ -9,6 +9,7 @@
 #include "aof/crc32c.h"
 #include "aof/log_recovery.h"
 #include "holdfast/check.h"
+#include "snapshot/hot_list.h"
 #include "snapshot/live_tier.h"
 
 namespace holdfast::snapshot {
@@ -116,9 +117,27 @@ Result<CheckpointMetadata> ReadCheckpoint(FileSystem& files, const std::string& 
   std::string bytes(size, '\0');
   bytes.resize(HF_TRY(file->ReadAt(0, bytes)));
   CheckpointMetadata metadata = HF_TRY(ParseCheckpoint(bytes, path));
-  for (const CheckpointFileEntry& entry : metadata.files)
-    HF_TRY_STATUS(CheckFile(files, path, entry));
+  for (const CheckpointFileEntry& entry : metadata.files) {
+    if (entry.name != kHotListFile) HF_TRY_STATUS(CheckFile(files, path, entry));
+  }
   return metadata;
+}
+
+bool HasHotList(const CheckpointMetadata& metadata) {
+  return std::ranges::find(metadata.files, kHotListFile, &CheckpointFileEntry::name) !=
+         metadata.files.end();
+}
+
+std::string HotListPath(const std::string& checkpoint) {
+  return aof::JoinPath(checkpoint, kHotListFile);
+}
+
+Result<uint64_t> VerifyHotList(FileSystem& files, const std::string& path,
+                               const CheckpointMetadata& metadata) {
+  const auto entry = std::ranges::find(metadata.files, kHotListFile, &CheckpointFileEntry::name);
+  HF_CHECK(entry != metadata.files.end());
+  HF_TRY_STATUS(CheckFile(files, path, *entry));
+  return HF_TRY(HotListReader::Open(files, HotListPath(path)))->keys();
 }
 
 Result<std::optional<RecoveryPoint>> FindRecoveryPoint(FileSystem& files,

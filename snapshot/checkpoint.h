@@ -96,8 +96,15 @@ Status SyncCheckpoint(FileSystem& files, const std::string& path);
 Status SealCheckpoint(FileSystem& files, const std::string& path, CheckpointMetadata metadata);
 
 // The metadata, checked against its checksum, and that every file of the list is there with its
-// size and checksum. Blocks of tables are not read.
+// size and checksum. Blocks of tables are not read, nor is the hot list: it is a hint, and what is
+// wrong with it takes nothing from the data set.
 Result<CheckpointMetadata> ReadCheckpoint(FileSystem& files, const std::string& path);
+
+bool HasHotList(const CheckpointMetadata& metadata);
+std::string HotListPath(const std::string& checkpoint);
+// All of the hot list that the metadata lists. Returns the number of its keys.
+Result<uint64_t> VerifyHotList(FileSystem& files, const std::string& path,
+                               const CheckpointMetadata& metadata);
 
 // Where a start begins, by the log's manifest.
 struct RecoveryPoint {

@@ -64,8 +64,8 @@ struct CheckpointReader::Rows {
   std::unique_ptr<LiveTier::Database> database;
 };
 
-CheckpointReader::CheckpointReader(std::string path, CheckpointMetadata metadata)
-    : path_(std::move(path)), metadata_(std::move(metadata)) {
+CheckpointReader::CheckpointReader(FileSystem& files, std::string path, CheckpointMetadata metadata)
+    : files_(files), path_(std::move(path)), metadata_(std::move(metadata)) {
   for (const CheckpointFileEntry& entry : metadata_.files) {
     if (entry.name.ends_with(kTableEnd)) table_bytes_ += entry.bytes;
   }
@@ -83,7 +83,12 @@ std::unexpected<Error> CheckpointReader::Wrong(Error error) const {
 Result<std::unique_ptr<CheckpointReader>> CheckpointReader::Open(FileSystem& files,
                                                                  const std::string& path) {
   CheckpointMetadata metadata = HF_TRY(ReadCheckpoint(files, path));
-  return std::unique_ptr<CheckpointReader>(new CheckpointReader(path, std::move(metadata)));
+  return std::unique_ptr<CheckpointReader>(new CheckpointReader(files, path, std::move(metadata)));
+}
+
+Result<std::optional<uint64_t>> CheckpointReader::HotKeys() const {
+  if (!HasHotList(metadata_)) return std::nullopt;
+  return HF_TRY(VerifyHotList(files_, path_, metadata_));
 }
 
 uint64_t CheckpointReader::keys() const {
@@ -200,7 +205,9 @@ Status VerifyCheckpoint(FileSystem& files, const std::string& path,
                         const aof::CheckpointSource::Progress& progress) {
   const auto reader = HF_TRY(CheckpointReader::Open(files, path));
   NoVisitor nobody;
-  return reader->Read(nobody, progress);
+  HF_TRY_STATUS(reader->Read(nobody, progress));
+  HF_TRY(reader->HotKeys());
+  return {};
 }
 
 aof::CheckpointOpener Checkpoints() {

@@ -31,11 +31,12 @@ class CheckpointReader final : public aof::CheckpointSource {
   uint64_t cut_frame() const override { return metadata_.cut_frame; }
   UnixMs cut_ms() const override { return metadata_.cut_ms; }
   uint64_t keys() const override;
+  Result<std::optional<uint64_t>> HotKeys() const override;
   Status Read(aof::CheckpointVisitor& visitor, const Progress& progress) override;
 
  private:
   struct Rows;
-  CheckpointReader(std::string path, CheckpointMetadata metadata);
+  CheckpointReader(FileSystem& files, std::string path, CheckpointMetadata metadata);
 
   Status VerifyTables(const Progress& progress);
   Status ReadDatabase(const CheckpointDatabase& database, aof::CheckpointVisitor& visitor,
@@ -46,6 +47,7 @@ class CheckpointReader final : public aof::CheckpointSource {
                      const std::vector<CheckpointCounts>& found) const;
   std::unexpected<Error> Wrong(Error error) const;
 
+  FileSystem& files_;
   const std::string path_;
   const CheckpointMetadata metadata_;
   uint64_t table_bytes_ = 0;
@@ -53,7 +55,7 @@ class CheckpointReader final : public aof::CheckpointSource {
   std::unique_ptr<Rows> rows_;
 };
 
-// All of it, for nobody to see: the first thing that is wrong.
+// All of it and its hot list, for nobody to see: the first thing that is wrong.
 Status VerifyCheckpoint(FileSystem& files, const std::string& path,
                         const aof::CheckpointSource::Progress& progress);
 

@@ -95,6 +95,13 @@ class LiveTier {
   Result<memtable::KeyOrder> List(SpaceId space, memtable::KeyOrder from, memtable::KeyOrder end,
                                   size_t enough, const TakeRow& take);
 
+  // Calls `take` for the rows of a space that stand at `orders` (ascending), in order, until it
+  // says no. What it is shown is gone when it returns; of a long value only the header is shown.
+  // Places that are at most `near` apart are taken for close to each other.
+  using TakeOrdered = std::function<bool(const ColdKey& key, const ColdRow& row)>;
+  Status ReadOrders(SpaceId space, std::span<const memtable::KeyOrder> orders,
+                    memtable::KeyOrder near, const TakeOrdered& take);
+
   // Keys that have a row which was written with an expiry up to `now_ms`, oldest first. The caller
   // looks at the row, and forgets the hint once it has dealt with it.
   struct ExpiryHint {

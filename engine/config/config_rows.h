@@ -263,6 +263,7 @@ inline constexpr ConfigRow kRows[] = {
         "are refused; 0: no limit"),
     Enum("max-disk-action", "", kMaxDiskActionNames, V(MaxDiskAction::kRefuse), kInert,
          "over max-disk: refuse writes, or drop the coldest keys"),
+    Bool("warmup", "", true, 0, "after a start, bring back in the background what was hot before"),
     Int("cold-read-threads", "", 0, 256, 0, kImmutable,
         "threads that read the cold tier; 0: chosen at start"),
     Int("lfu-log-factor", "", 0, INT_MAX, 10, 0, "how slowly the LFU counter grows"),

@@ -13,6 +13,7 @@
 
 #include "engine/keyspace/cold_store.h"
 #include "engine/keyspace/shard.h"
+#include "eviction/access_rank.h"
 #include "eviction/access_rule.h"
 #include "eviction/memory_budget.h"
 #include "memtable/reclaimer.h"
@@ -94,6 +95,27 @@ class Keyspace {
               const eviction::AccessRule& rule);
   // After a change of a table, its shard's lock held: the budget hears of it.
   void CountBytes(Shard& shard, int database);
+  // What ranks are made by (eviction/access_rank.h): from time to time, any thread.
+  void SetRankRule(const eviction::AccessRule& rule) { rank_rule_.Set(rule); }
+  uint8_t RankOf(const memtable::Entry& entry) const {
+    return rank_rule_.RankOf(entry.eviction_state());
+  }
+
+  // ---- warm-up (warm_install.cc): keys that come back although nobody asked for them
+  struct WarmKey {
+    std::string name;
+    memtable::KeyOrder order = 0;  // as the tier had it
+    uint8_t rank = 0;              // that it had in memory
+    std::string bytes;             // of a short value, which `value` refers to
+    ColdValue value;
+  };
+  // What is read of the tier between Open and Close may be installed in between: by R10, unless the
+  // key was in memory meanwhile, or its space is gone. Keys of one shard and space. Returns how
+  // many came.
+  static void OpenWatch(Shard& shard);
+  static void CloseWatch(Shard& shard);
+  size_t InstallWarm(Shard& shard, SpaceId space, std::span<WarmKey> keys,
+                     const eviction::AccessRule& rule, UnixMs now_ms);
 
   // Without locks, for a batch of keys before they are executed; inside a Reclaimer::Guard.
   const memtable::Bucket* PrefetchBucket(const KeyHandle& key) const;
@@ -163,10 +185,17 @@ class Keyspace {
   bool QueueProbes(Shard& shard, int database, memtable::KeyOrder& next);
   void LandedLocked(Shard& shard, const ColdLanded& item);
   void Install(Shard& shard, Load& load, ColdValue& value, const eviction::AccessRule& rule);
+  bool InstallOneWarm(Shard& shard, int database, WarmKey& warm, const eviction::AccessRule& rule,
+                      UnixMs now_ms);
+  memtable::Entry* PutClean(const KeyHandle& key, ColdValue& value);
+  static uint32_t StateOfLoaded(Shard& shard, const memtable::KeyRef& key, uint8_t rank,
+                                const eviction::AccessRule& rule);
+  static uint32_t StateBesides(uint8_t rank, const eviction::AccessRule& rule);
 
   KeyspaceOptions options_;
   uint32_t slot_shift_;
   eviction::MemoryBudget budget_;
+  eviction::SharedRule rank_rule_;
   memtable::Reclaimer reclaimer_;
   std::unique_ptr<Shard[]> shards_;
   ColdStore* cold_store_ = nullptr;

@@ -1,8 +1,11 @@
 // What became of queued writes and reads: how entries turn clean, leave memory and come back.
+#include <algorithm>
+
 #include "engine/keyspace/cut_walk.h"
 #include "engine/keyspace/keyspace.h"
 #include "engine/keyspace/load.h"
 #include "engine/keyspace/shard_residency.h"
+#include "eviction/access_rank.h"
 #include "holdfast/check.h"
 #include "memtable/entry_builder.h"
 
@@ -45,7 +48,7 @@ ColdItem Keyspace::ItemOf(const KeyHandle& key, const Entry& entry, Entry::Scrat
   item.facts = {.type = entry.type(),
                 .raw_string = entry.Has(memtable::kRawString),
                 .integer = entry.form() == memtable::ValueForm::kInteger,
-                .rank = 0,
+                .rank = RankOf(entry),
                 .expiry_ms = entry.expiry_ms(),
                 .size = entry.StringLength()};
   if (CountedBlock* block = entry.block(); block != nullptr) {
@@ -150,6 +153,7 @@ void Keyspace::DropClean(const KeyHandle& key, Entry* entry) {
   ++shard.cold_keys;
   if (entry->Has(memtable::kHasExpiry)) ++cold.expiring;
   ++shard.counters.spilled;
+  shard.residency->NoteLeft(key.ref.order());
   shard.table(key.database)->Erase(key.ref, entry);
   CountBytes(shard, key.database);
 }
@@ -200,6 +204,7 @@ void Keyspace::LandedLocked(Shard& shard, const ColdLanded& item) {
   const std::shared_ptr<Load> load = shard.residency->Find(item.key.space, key.ref);
   if (entry->Has(memtable::kTombstone)) {
     if (load != nullptr && load->state == Load::State::kHeader) load->Settle(Load::State::kAbsent);
+    shard.residency->NoteLeft(key.ref.order());
     shard.table(database)->Erase(key.ref, entry);
     CountBytes(shard, database);
     return;
@@ -231,7 +236,7 @@ void Keyspace::Loaded(const std::shared_ptr<Load>& load, Result<std::optional<Co
     const ColdFacts& facts = (*found)->facts;
     load->header.reset(memtable::EntryBuilder::Create(
         load->ref, memtable::NewValue::Elsewhere(facts.size, facts.raw_string), facts.expiry_ms));
-    load->header->set_eviction_state(rule.NewState());  // as a loaded value would have
+    load->header->set_eviction_state(StateBesides(facts.rank, rule));  // as a loaded value's
     load->state = Load::State::kHeader;
   } else {
     Install(shard, *load, **found, rule);
@@ -242,17 +247,40 @@ void Keyspace::Loaded(const std::shared_ptr<Load>& load, Result<std::optional<Co
   for (const std::shared_ptr<LoadSet>& set : waiting) set->CountDown();
 }
 
+// What a policy sees of a key that comes back because somebody asked for it. The queues take it as
+// new unless they remember it: a scan of cold keys must not drive out what is hot.
+uint32_t Keyspace::StateOfLoaded(Shard& shard, const memtable::KeyRef& key, uint8_t rank,
+                                 const eviction::AccessRule& rule) {
+  if (rule.use == eviction::StateUse::kQueueBits) return shard.queues.Enter(key.hash);
+  return StateBesides(rank, rule);
+}
+
+// A counter that had come down to nothing begins again as a new key's: it was asked for.
+uint32_t Keyspace::StateBesides(uint8_t rank, const eviction::AccessRule& rule) {
+  const uint32_t fresh = rule.NewState();
+  const uint32_t known = eviction::StateOfRank(rule, rank).value_or(fresh);
+  return rule.use == eviction::StateUse::kCounter ? std::max(known, fresh) : known;
+}
+
 // R10: nobody flushed or wrote the key meanwhile.
 void Keyspace::Install(Shard& shard, Load& load, ColdValue& value,
                        const eviction::AccessRule& rule) {
   const int database = DatabaseOf(load.space);
   load.Settle(Load::State::kInstalled);
   const KeyHandle key{load.ref, &shard, database};
-  Table& table = TableFor(shard, database);
-  HF_CHECK(table.Find(key.ref) == nullptr);
+  HF_CHECK(TableFor(shard, database).Find(key.ref) == nullptr);
   if (load.pins == 0) return;
-  NoLongerCold(shard, database, value.facts.expiry_ms != memtable::kNoExpiry);
+  Entry* entry = PutClean(key, value);
+  entry->set_eviction_state(StateOfLoaded(shard, key.ref, value.facts.rank, rule));
+  ++shard.counters.loaded;
+  CountBytes(shard, database);
+}
+
+// What the tier has of a cold key is in memory as well from now on.
+Entry* Keyspace::PutClean(const KeyHandle& key, ColdValue& value) {
   const ColdFacts& facts = value.facts;
+  Table& table = TableFor(*key.shard, key.database);
+  NoLongerCold(*key.shard, key.database, facts.expiry_ms != memtable::kNoExpiry);
   Entry* entry = value.block ? table.SetBlock(key.ref, nullptr, std::move(value.block),
                                               facts.expiry_ms, facts.raw_string)
                              : table.SetString(key.ref, nullptr,
@@ -262,12 +290,8 @@ void Keyspace::Install(Shard& shard, Load& load, ColdValue& value,
                                                 .try_integer = facts.integer});
   entry->Mark(memtable::kCold, true);
   CountClean(key, *entry, true);
-  entry->Mark(memtable::kEpoch, shard.epoch);
-  entry->set_eviction_state(rule.use == eviction::StateUse::kQueueBits
-                                ? shard.queues.Enter(key.ref.hash)
-                                : rule.NewState());
-  ++shard.counters.loaded;
-  CountBytes(shard, database);
+  entry->Mark(memtable::kEpoch, key.shard->epoch);
+  return entry;
 }
 
 void Keyspace::CountBytes(Shard& shard, int database) {

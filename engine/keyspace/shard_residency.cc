@@ -38,6 +38,21 @@ uint16_t ShardResidency::Queued() {
   return last_ticket_;
 }
 
+void ShardResidency::OpenWatch() {
+  HF_CHECK(!watch_);
+  watch_.emplace();
+}
+
+void ShardResidency::CloseWatch() {
+  HF_CHECK(watch_.has_value());
+  watch_.reset();
+}
+
+bool ShardResidency::LeftSinceWatch(memtable::KeyOrder order) const {
+  HF_CHECK(watch_.has_value());
+  return watch_->contains(order);
+}
+
 void ShardResidency::Landed() {
   HF_CHECK(queued_ > 0);
   --queued_;

@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "engine/keyspace/cold_store.h"
@@ -67,6 +69,17 @@ class ShardResidency {
   void CorrectCut(SpaceId space, bool expires);
   const std::vector<CutCorrection>& cut_corrections() const { return cut_corrections_; }
 
+  // While a watch is open, the orders of all keys that leave memory are remembered: what was read
+  // of the tier since it was opened is still true of every other key that is not in memory. One at
+  // a time. (Of keys that share an order, one that left speaks for all.)
+  void OpenWatch();
+  void CloseWatch();
+  bool LeftSinceWatch(memtable::KeyOrder order) const;
+  void NoteLeft(memtable::KeyOrder order) {
+    if (watch_) [[unlikely]]
+      watch_->insert(order);
+  }
+
   // Tombstones whose delete found no room in the queue.
   struct BuriedKey {
     SpaceId space;
@@ -89,6 +102,7 @@ class ShardResidency {
   std::unordered_map<Name, std::shared_ptr<Load>, HashOfName> loads_;
   std::vector<BuriedKey> buried_;
   std::vector<CutCorrection> cut_corrections_;
+  std::optional<std::unordered_set<memtable::KeyOrder>> watch_;
   uint32_t queued_ = 0;
   uint16_t last_ticket_ = 0;
   uint8_t cut_ = 0;  // counts them

@@ -19,7 +19,7 @@ using sim::SimulatedFileSystem;
 constexpr HashKey kHashKey = {9};
 
 // "id cut_frame cut_ms", then a line "database key value [expiry]" for each row; a line "damage"
-// is.
+// is; "hot 7" and "hot damage" say what there is of a hot list.
 class PlayedCheckpoint final : public CheckpointSource {
  public:
   explicit PlayedCheckpoint(std::string path, const std::string& text)
@@ -31,11 +31,20 @@ class PlayedCheckpoint final : public CheckpointSource {
   uint64_t cut_frame() const override { return cut_frame_; }
   UnixMs cut_ms() const override { return cut_ms_; }
   uint64_t keys() const override { return 3; }
+  Result<std::optional<uint64_t>> HotKeys() const override {
+    if (hot_ == "damage") return MakeError(ErrorCode::kCorruption, "a played list");
+    if (hot_.empty()) return std::nullopt;
+    return std::stoull(hot_);
+  }
   Status Read(CheckpointVisitor& visitor, const Progress& progress) override {
     progress(1, 2);
     std::string line;
     while (std::getline(text_, line)) {
       if (line.empty()) continue;
+      if (line.starts_with("hot ")) {
+        hot_ = line.substr(4);
+        continue;
+      }
       if (line == "damage")
         return MakeError(ErrorCode::kCorruption, fmt::format("checkpoint {}: played", path_));
       std::istringstream words(line);
@@ -64,6 +73,7 @@ class PlayedCheckpoint final : public CheckpointSource {
  private:
   const std::string path_;
   std::istringstream text_;
+  std::string hot_;
   uint64_t id_ = 0;
   uint64_t cut_frame_ = 0;
   UnixMs cut_ms_ = 0;
@@ -150,6 +160,27 @@ TEST_F(CheckpointCheckTest, VerifiesAllOfThemAndTheLogBetween) {
   const std::string_view args[] = {"/db"};
   EXPECT_EQ(RunAofCheck(*disk_, args, console_), kCheckFailed);
   EXPECT_TRUE(Says("cannot be read here"));
+}
+
+TEST_F(CheckpointCheckTest, ADamagedHotListIsNamedAndTakesNothingWithIt) {
+  const std::string path = std::string(kLog) + "a.aof.4.checkpoint/HOLDFAST";
+  const std::string before = *disk_->Contents(path);
+  disk_->SetContents(path, before + "hot 7\n");
+  EXPECT_EQ(Run({"/db"}), kCheckSound) << console_.out;
+  EXPECT_TRUE(Says("a.aof.4.checkpoint: sound checkpoint, 3 keys, 7 hot, cut")) << console_.out;
+  EXPECT_EQ(Run({"--json", "/db"}), kCheckSound);
+  EXPECT_TRUE(Says(R"("keys":3,"hot_keys":7})")) << console_.out;
+  disk_->SetContents(path, before + "hot damage\n");
+  EXPECT_EQ(Run({"/db"}), kCheckDamaged) << console_.out;
+  EXPECT_TRUE(Says("a.aof.4.checkpoint: a played list; no data is lost")) << console_.out;
+  EXPECT_EQ(Run({"--json", "/db"}), kCheckDamaged);
+  EXPECT_TRUE(Says(R"("keys":3,"damaged_hint":"a played list"})")) << console_.out;
+  EXPECT_EQ(Run({"--export", "/out", "/db"}), kCheckDamaged);
+  EXPECT_TRUE(Says("exported to /out")) << console_.out;
+  // There is nothing to go back for.
+  EXPECT_EQ(Run({"--fix", "--yes", "/db"}), kCheckDamaged);
+  EXPECT_TRUE(Says("nothing to cut")) << console_.out;
+  EXPECT_EQ(OnDisk(), manifest_);
 }
 
 TEST_F(CheckpointCheckTest, DamageAnywhereIsNamed) {

@@ -724,5 +724,165 @@ TEST_F(Residency, DropLeavesATombstoneForWhatTheTierHas) {
   EXPECT_EQ(InMemory("k"), nullptr);
 }
 
+// ---- warm-up: what was read although nobody asked, of the tier as it was when the watch began
+
+class Warming : public Residency {
+ protected:
+  void Read(std::string_view name, uint8_t rank = 0) {
+    for (const auto& [key, row] : tier_.rows()) {
+      if (std::get<2>(key) != name) continue;
+      space_ = std::get<0>(key);
+      keys_.push_back({.name = std::string(name),
+                       .order = std::get<1>(key),
+                       .rank = rank,
+                       .bytes = row.bytes,
+                       .value = {.facts = row.facts, .bytes = {}, .block = {}}});
+    }
+  }
+  size_t Install() {
+    for (Keyspace::WarmKey& key : keys_) key.value.bytes = key.bytes;
+    const size_t count = keyspace_.InstallWarm(shard(), space_, keys_, rule_, 1000);
+    Keyspace::CloseWatch(shard());
+    return count;
+  }
+
+  SpaceId space_ = 0;
+  std::vector<Keyspace::WarmKey> keys_;
+  eviction::AccessRule rule_ = eviction::AccessRule::At(1000, eviction::StateUse::kClock, {});
+};
+
+TEST_F(Warming, AColdKeyComesBackClean) {
+  MakeCold("k", "v");
+  MakeCold("brief", "w", 5000);
+  MakeCold("still cold", "x");
+  Keyspace::OpenWatch(shard());
+  Read("k");
+  Read("brief");
+  EXPECT_EQ(Install(), 2U);
+  EXPECT_EQ(Get("k"), "v");
+  EXPECT_EQ(InMemory("brief")->expiry_ms(), 5000);
+  EXPECT_FALSE(InMemory("k")->Has(memtable::kDirty));
+  EXPECT_EQ(shard().cold_keys, 1U);
+  EXPECT_EQ(Size(), 3U);
+  EXPECT_EQ(shard().counters.loaded, 0U) << "nobody had to wait for it";
+  ASSERT_TRUE(Evict("k"));
+  EXPECT_EQ(tier_.queued(), 0U);
+  Erase("brief");
+  tier_.LandAll();
+  EXPECT_EQ(tier_.rows().size(), 2U);
+}
+
+TEST_F(Warming, TheRankComesBackWithIt) {
+  MakeCold("k", "v");
+  MakeCold("new", "v");
+  Keyspace::OpenWatch(shard());
+  rule_.clock = 5000;
+  Read("k", eviction::RankOf(rule_, 5000 - 96));
+  Read("new", 0);
+  EXPECT_EQ(Install(), 2U);
+  EXPECT_EQ(InMemory("k")->eviction_state(), 5000U - 96U);
+  EXPECT_EQ(InMemory("new")->eviction_state(), 5000U);
+  keys_.clear();
+  MakeCold("main", "v");
+  MakeCold("small", "v");
+  rule_.use = eviction::StateUse::kQueueBits;
+  Keyspace::OpenWatch(shard());
+  Read("main", eviction::RankOf(rule_, eviction::QueueState(true, 77, 2)));
+  Read("small", eviction::RankOf(rule_, eviction::QueueState(false, 78, 1)));
+  EXPECT_EQ(Install(), 2U);
+  EXPECT_TRUE(eviction::InMain(InMemory("main")->eviction_state()));
+  EXPECT_EQ(eviction::QueueHits(InMemory("main")->eviction_state()), 2U);
+  EXPECT_FALSE(eviction::InMain(InMemory("small")->eviction_state()));
+  EXPECT_EQ(eviction::QueueHits(InMemory("small")->eviction_state()), 1U);
+}
+
+TEST_F(Warming, WhatIsInMemoryStays) {
+  MakeCold("k", "old");
+  MakeCold("gone", "old");
+  Keyspace::OpenWatch(shard());
+  Read("k");
+  Read("gone");
+  Set("k", "new");
+  auto set = NewSet();
+  Want(*set, "gone", Need::kExistence);
+  set->ReadInPlace(keyspace_);
+  Erase("gone");
+  set->Release(keyspace_);
+  EXPECT_EQ(Install(), 0U);
+  EXPECT_EQ(Get("k"), "new");
+  EXPECT_EQ(Get("gone"), "(nil)");
+  ASSERT_TRUE(Evict("k"));
+  tier_.LandAll();
+  EXPECT_EQ(Size(), 1U);
+}
+
+TEST_F(Warming, WhatLeftMemorySinceIsNotBelieved) {
+  MakeCold("changed", "old");
+  MakeCold("gone", "old");
+  MakeCold("read", "same");
+  MakeCold("other", "v");
+  Keyspace::OpenWatch(shard());
+  for (const char* name : {"changed", "gone", "read", "other"}) Read(name);
+  MakeCold("changed", "new");
+  auto set = NewSet();
+  for (const char* name : {"gone", "read"}) Want(*set, name);
+  set->ReadInPlace(keyspace_);
+  Erase("gone");
+  set->Release(keyspace_);
+  ASSERT_TRUE(Evict("read"));
+  tier_.LandAll();
+  ASSERT_EQ(InMemory("gone"), nullptr);
+  EXPECT_EQ(Install(), 1U);
+  EXPECT_EQ(InMemory("changed"), nullptr);
+  EXPECT_EQ(InMemory("gone"), nullptr);
+  EXPECT_EQ(Get("other"), "v");
+  EXPECT_EQ(Size(), 3U);
+  // What left before the watch was opened does not matter.
+  Keyspace::OpenWatch(shard());
+  keys_.clear();
+  Read("changed");
+  EXPECT_EQ(Install(), 1U);
+  EXPECT_EQ(Get("changed"), "new");
+}
+
+TEST_F(Warming, AFlushOutdatesIt) {
+  MakeCold("k", "old");
+  Keyspace::OpenWatch(shard());
+  Read("k");
+  Flush();
+  MakeCold("k", "new");
+  EXPECT_EQ(Install(), 0U);
+  EXPECT_EQ(InMemory("k"), nullptr);
+  EXPECT_EQ(Size(), 1U);
+}
+
+TEST_F(Warming, ASwapTakesItAlong) {
+  MakeCold("k", "v");
+  Keyspace::OpenWatch(shard());
+  Read("k");
+  Swap();
+  EXPECT_EQ(Install(), 1U);
+  EXPECT_EQ(InMemory("k", 0), nullptr);
+  ASSERT_NE(InMemory("k", 1), nullptr);
+  EXPECT_EQ(Size(1), 1U);
+}
+
+TEST_F(Warming, WhatIsDueOrBeingReadOrInTheWrongPlaceIsLeftOut) {
+  MakeCold("due", "v", 1000);
+  MakeCold("read", "v");
+  MakeCold("elsewhere", "v");
+  auto set = NewSet();
+  Want(*set, "read");
+  set->Start(keyspace_);
+  Keyspace::OpenWatch(shard());
+  for (const char* name : {"due", "read", "elsewhere"}) Read(name);
+  ++keys_.back().order;
+  EXPECT_EQ(Install(), 0U);
+  tier_.FinishAll();
+  EXPECT_EQ(Get("read"), "v");
+  set->Release(keyspace_);
+  EXPECT_EQ(Size(), 3U);
+}
+
 }  // namespace
 }  // namespace holdfast::keyspace

@@ -22,6 +22,8 @@ constexpr int64_t kSecondNs = 1'000'000'000;
 constexpr int64_t kLookNs = kSecondNs;
 constexpr int64_t kIdleLookNs = 10 * kSecondNs;  // nothing depends on it but INFO
 constexpr int64_t kSavePauseNs = 60 * kSecondNs;
+constexpr int64_t kDropPauseNs = 5 * kSecondNs;
+constexpr uint64_t kDroppingPart = 8;  // above the limit, before what adds data is refused as well
 
 constexpr std::string_view kSnapshotsFailText =
     "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to "
@@ -57,7 +59,7 @@ std::optional<uint64_t> BytesOnDisk(std::span<const std::string> directories) {
 std::string_view DiskGuard::Refusal(bool writes, bool grows) const {
   const uint8_t reasons = reasons_.load(std::memory_order_relaxed);
   if (writes && (reasons & kSnapshotsFail) != 0) return kSnapshotsFailText;
-  if (grows && (reasons & kDiskFull) != 0) return kDiskFullText;
+  if (grows && (reasons & kNoRoom) != 0) return kDiskFullText;
   return {};
 }
 
@@ -73,13 +75,21 @@ uint64_t DiskGuard::Limit() const {
   return store_.in_memory() ? 0 : static_cast<uint64_t>(store_.config().Integer("max-disk"));
 }
 
+bool DiskGuard::Drops() const {
+  return store_.cold_tier() != nullptr &&
+         store_.config().Enum<config::MaxDiskAction>("max-disk-action") ==
+             config::MaxDiskAction::kDropColdest;
+}
+
 // As in Redis, without rules for snapshots one that failed was the client's own wish.
 void DiskGuard::Follow() {
   Set(kSnapshotsFail, store_.cold_tier() != nullptr && store_.log().SnapshotsFail() &&
                           store_.config().Bool("stop-writes-on-bgsave-error") &&
                           !store_.config().SavePoints().empty());
   const uint64_t limit = Limit();
-  Set(kDiskFull, limit != 0 && bytes() > limit);
+  const uint64_t over = limit == 0 || bytes() <= limit ? 0 : bytes() - limit;
+  over_.store(over, std::memory_order_relaxed);
+  Set(kNoRoom, over > (Drops() ? limit / kDroppingPart : 0));
 }
 
 void DiskGuard::Look() {
@@ -94,14 +104,16 @@ void DiskGuard::Look() {
   Follow();
   if (full() != was_full_) {
     was_full_ = full();
-    store_.Report(was_full_ ? LogLevel::kWarning : LogLevel::kNotice,
-                  fmt::format("The data takes {} bytes on disk, max-disk is {}: writes that add to "
-                              "it are {}",
-                              bytes(), Limit(), was_full_ ? "refused" : "taken again"));
+    store_.Report(
+        was_full_ ? LogLevel::kWarning : LogLevel::kNotice,
+        fmt::format("The data takes {} bytes on disk, max-disk is {}: {}", bytes(), Limit(),
+                    !was_full_ ? "writes are taken as ever"
+                    : Drops()  ? "the coldest keys are deleted"
+                               : "writes that add to it are refused"));
   }
   // What was deleted, and what the log tells twice, goes with a snapshot.
   if (!full() || store_.cold_tier() == nullptr) return;
-  if (saved_ns_ && now_ns - *saved_ns_ < kSavePauseNs) return;
+  if (saved_ns_ && now_ns - *saved_ns_ < (Drops() ? kDropPauseNs : kSavePauseNs)) return;
   saved_ns_ = now_ns;
   static_cast<void>(store_.log().StartSave(false));  // one may be under way
 }

@@ -96,6 +96,10 @@ class Executor {
   // The same by space, which may have become another database's; if it is none's, that is kNotDue.
   Expiry DeleteExpiredIn(keyspace::SpaceId space, std::string_view name);
 
+  // Deletes a key that is cold, with a DEL in the log. False: it is not, or cannot be read.
+  bool DropCold(keyspace::SpaceId space, std::string_view name);
+  bool MayDrop() const;
+
   // Evicts until at most `target_bytes` are used, for about `slice_ns` (negative: no bound) of this
   // turn; what it deletes is logged like any change.
   enum class EvictionEnd : uint8_t {

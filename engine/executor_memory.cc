@@ -81,6 +81,10 @@ Executor::Admission Executor::AdmitMemory(const Session& session, const Prepared
 // What is dropped is logged, by an ordinary writer: what the log cannot take must not be deleted.
 bool Executor::MayEvict() const {
   if (rules_.spills) return !store_.log().Importing();
+  return MayDrop();
+}
+
+bool Executor::MayDrop() const {
   return !loading_ && store_.LogAdmits() && !store_.WritesRefused(true) &&
          store_.clients().PausedAt(now_ms_) == commands::PauseMode::kNone;
 }

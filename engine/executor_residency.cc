@@ -14,6 +14,7 @@ namespace holdfast {
 
 using commands::CommandEntry;
 using commands::Session;
+using keyspace::KeyAccess;
 using keyspace::KeyHandle;
 using keyspace::LoadSet;
 using keyspace::LockedShards;
@@ -137,6 +138,34 @@ Status Executor::FetchInPlace(LockedShards& locks) {
   spent_.push_back(std::move(set));
   ReleaseSpent();
   return std::unexpected(error);
+}
+
+bool Executor::DropCold(keyspace::SpaceId space, std::string_view name) {
+  KeyHandle key = store_.keyspace().Handle(0, name);
+  LockedShards locks(store_.keyspace());
+  bool cold = false;
+  do {
+    locks.LockOne(*key.shard);
+    key.database = store_.keyspace().DatabaseOf(space);
+    const memtable::Table* table = key.database < 0 ? nullptr : key.shard->table(key.database);
+    cold = key.database >= 0 && MayBeCold({&key, 1}) &&
+           (table == nullptr || table->Find(key.ref) == nullptr);
+    if (!cold) break;
+    wanted_.assign(1, {key, Need::kHeader});
+    if (!FetchInPlace(locks)) return false;
+  } while (locks.HoldsNothing());
+  bool dropped = false;
+  if (cold) {
+    KeyAccess access(store_.keyspace(), {.now_ms = now_ms_, .log = Log(), .rule = &access_rule_});
+    if (memtable::Entry* header = access.ForWrite(key)) {
+      access.EraseEvicted(key, header);
+      dropped = true;
+    }
+    Commit(locks);
+  }
+  locks.Release();
+  ReleaseSpent();
+  return dropped;
 }
 
 void Executor::ReadInPlace(std::shared_ptr<LoadSet> set, LockedShards& locks) {

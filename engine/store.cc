@@ -123,11 +123,12 @@ void Store::FollowConfig() {
     log_->LogPolicyChanged();
     return Status{};
   }));
-  subscriptions_.push_back(config().OnChange({"stop-writes-on-bgsave-error", "save", "max-disk"},
-                                             [this](const config::Config&) {
-                                               disk_guard_.Follow();
-                                               return Status{};
-                                             }));
+  subscriptions_.push_back(
+      config().OnChange({"stop-writes-on-bgsave-error", "save", "max-disk", "max-disk-action"},
+                        [this](const config::Config&) {
+                          disk_guard_.Follow();
+                          return Status{};
+                        }));
   subscriptions_.push_back(config().OnChange({"appendonly"}, [this](const config::Config& now) {
     return log_->SetLogEnabled(now.Bool("appendonly"));
   }));

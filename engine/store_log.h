@@ -113,6 +113,7 @@ class StoreLog final : public commands::Persistence {
   bool OwesBase() const;
   void RewriteOnce();
   void ReclaimSpace();
+  Status DropColdest(ColdTier& tier, const std::function<bool()>& stop);
   Result<RewriteOutcome> RunRewrite(BackgroundRewrite& rewrite, bool turns_on);
   std::unique_ptr<BackgroundRewrite> MakeRewrite(bool turns_on);
   bool SavesAtStop() const;

@@ -6,6 +6,7 @@
 
 #include "aof/log_recovery.h"
 #include "aof/log_writer.h"
+#include "engine/cold_dropper.h"
 #include "engine/cold_tier.h"
 #include "engine/log_catalog.h"
 #include "engine/log_rewrite.h"
@@ -21,6 +22,7 @@ constexpr int64_t kMsPerSecond = 1000;
 // After a rewrite that failed the next one for growth comes later and later.
 constexpr int64_t kFirstRetryPauseNs = int64_t{60} * 1'000'000'000;
 constexpr int64_t kOwedRetryPauseNs = 100'000'000;
+constexpr uint64_t kLogsPartOfDisk = 8;  // of max-disk: the log needs room before it is cut short
 
 }  // namespace
 
@@ -82,18 +84,32 @@ void StoreLog::RunMaintenance() {
   }
 }
 
-// What the snapshot before this one holds goes when this one is made.
+// What the snapshot before this one holds goes when this one is made, and so does the log until
+// then: only what the tier alone takes, compacted, may be too much, and is what deletes can lessen.
 void StoreLog::ReclaimSpace() {
   ColdTier* tier = store_.cold_tier();
   if (tier == nullptr || !store_.disk_guard().full()) return;
-  {
+  const auto stop = [this] {
     const std::lock_guard lock(mutex_);
-    if (stop_) return;
-  }
-  const Status reclaimed = tier->ReclaimSpace();
+    return stop_;
+  };
+  Status reclaimed = stop() ? Status{} : tier->ReclaimSpace();
+  if (reclaimed && store_.disk_guard().Drops() && !stop()) reclaimed = DropColdest(*tier, stop);
   if (reclaimed) return;
-  store_.Report(LogLevel::kNotice,
-                fmt::format("The cold tier was not compacted: {}", reclaimed.error().message));
+  store_.Report(LogLevel::kWarning,
+                fmt::format("No room was made in the cold tier: {}", reclaimed.error().message));
+}
+
+Status StoreLog::DropColdest(ColdTier& tier, const std::function<bool()>& stop) {
+  const auto limit = static_cast<uint64_t>(store_.config().Integer("max-disk"));
+  const std::vector<std::string> directories = DataDirectories();
+  const auto bytes = BytesOnDisk(std::span(directories).last(1));
+  const uint64_t room = limit - limit / kLogsPartOfDisk;
+  if (limit == 0 || !bytes || *bytes <= room) return {};
+  const ColdDrops dropped = HF_TRY(ColdDropper(store_).Drop(*bytes - room, stop));
+  store_.Report(LogLevel::kNotice, fmt::format("max-disk: {} cold keys of {} bytes were deleted",
+                                               dropped.keys, dropped.bytes));
+  return tier.ReclaimSpace();
 }
 
 void StoreLog::RewriteOnce() {

@@ -261,7 +261,7 @@ inline constexpr ConfigRow kRows[] = {
         "max-disk", "", 0, 0, 0,
         "bytes that log, snapshots and cold tier may take on disk; above it writes that add data "
         "are refused; 0: no limit"),
-    Enum("max-disk-action", "", kMaxDiskActionNames, V(MaxDiskAction::kRefuse), kInert,
+    Enum("max-disk-action", "", kMaxDiskActionNames, V(MaxDiskAction::kRefuse), 0,
          "over max-disk: refuse writes, or drop the coldest keys"),
     Bool("warmup", "", true, 0, "after a start, bring back in the background what was hot before"),
     Int("cold-read-threads", "", 0, 256, 0, kImmutable,

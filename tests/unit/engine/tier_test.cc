@@ -292,6 +292,35 @@ TEST_F(TierTest, AboveMaxDiskOnlyWhatAddsNothingRuns) {
   Close();
 }
 
+TEST_F(TierTest, AboveMaxDiskTheColdestKeysGoIfThatIsWanted) {
+  Open();
+  std::mt19937 random(1);
+  constexpr int kKeys = 200;
+  for (int i = 0; i < kKeys; ++i) {
+    std::string value(100'000, 'v');
+    for (char& byte : value) byte = static_cast<char>(random() >> 24);
+    EXPECT_EQ(Text(Execute(*session_, Command{"SET", "key" + std::to_string(i), value})), "OK");
+  }
+  Run("SET hot value");
+  ASSERT_TRUE(Save());
+  EXPECT_EQ(Run("DEBUG SPILL"), "OK");
+  EXPECT_EQ(Run("GET hot"), "value");
+  EXPECT_EQ(Run("CONFIG SET max-disk-action drop-coldest"), "OK");
+  EXPECT_EQ(Run("CONFIG SET max-disk 15000000"), "OK");
+  EXPECT_TRUE(Eventually([&] { return Tiering("disk_full") == 1; }));
+  EXPECT_TRUE(Eventually([&] { return Tiering("disk_full") == 0; }, 60));
+  const int left = std::stoi(Run("DBSIZE"));
+  EXPECT_LT(left, kKeys);
+  EXPECT_GT(left, kKeys / 4);
+  EXPECT_EQ(Run("GET hot"), "value");
+  EXPECT_EQ(Run("SET more value"), "OK");
+  EXPECT_EQ(std::stoi(Run("DBSIZE")), left + 1);
+  Close();
+  Open();
+  EXPECT_EQ(std::stoi(Run("DBSIZE")), left + 1);
+  Close();
+}
+
 TEST(BytesOnDisk, CountsAFileOnceHoweverManyShareIt) {
   const fs::path folder = fs::temp_directory_path() / ("holdfast-disk-" + std::to_string(getpid()));
   fs::remove_all(folder);

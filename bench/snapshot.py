@@ -22,7 +22,6 @@ from server_process import (REDIS_SERVER, ServerProcess, add_server_argument, de
                             is_redis, logged, server_under_test)
 
 BATCH = 1000
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def fill(client, first, end, generation):
@@ -49,18 +48,12 @@ def proportional_bytes(server):
     return total
 
 
-def ended_children_seconds(server):
-    with open("/proc/%d/stat" % server.pid, "rb") as stat:
-        fields = stat.read().rsplit(b")", 1)[1].split()
-    return (int(fields[13]) + int(fields[14])) / TICKS_PER_S
-
-
 def background_save(server, client, streams, idle_cpu):
     """What BGSAVE beside the streams costs: a dict of figures."""
     before = peak = proportional_bytes(server)
     load = PacedLoad(server.port, streams)
     time.sleep(0.2)
-    cpu, children = server.cpu_seconds(), ended_children_seconds(server)
+    cpu, children = server.cpu_seconds(), server.ended_children_seconds()
     started = looked = time.monotonic()
     client.must("BGSAVE")
     while b"rdb_bgsave_in_progress:1" in client.must("INFO", "persistence"):
@@ -76,7 +69,7 @@ def background_save(server, client, streams, idle_cpu):
     return {"seconds": seconds, "p99.9 ms": latencies.p999 / 1e3,
             "longest ms": latencies.longest / 1e3,
             "memory +%": 100 * (max(peak, proportional_bytes(server)) / before - 1),
-            "cpu s": ended_children_seconds(server) - children if is_redis(server.binary) else own,
+            "cpu s": server.ended_children_seconds() - children if is_redis(server.binary) else own,
             "errors": latencies.errors}
 
 

@@ -30,9 +30,7 @@ Status ColdDropper::Sample(std::vector<Candidate>& candidates) {
   for (int database = 0; database < keyspace.databases(); ++database) {
     keyspace::LockedShards none(keyspace);
     if (keyspace.SizeOf(none, database).cold == 0) continue;
-    none.LockOne(keyspace.shards()[0]);
-    const keyspace::SpaceId space = keyspace.space(database);
-    none.Release();
+    const keyspace::SpaceId space = keyspace.SpaceNow(database);
     size_t taken = 0;
     const auto take = [&](const keyspace::ColdAddress& key, const keyspace::ColdFacts& facts) {
       ++taken;

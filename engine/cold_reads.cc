@@ -80,17 +80,15 @@ ColdReadsFigures ColdReads::Figures() const {
   const auto read = [](const std::atomic<uint64_t>& figure) {
     return figure.load(std::memory_order_relaxed);
   };
-  ColdReadsFigures figures{.reads = read(reads_),
-                           .batches = read(batches_),
-                           .absent = read(absent_),
-                           .bytes = read(bytes_),
-                           .long_values = read(long_values_),
-                           .errors = read(errors_),
-                           .waiting = 0,
-                           .p50_us = latencies_.PercentileUs(50),
-                           .p99_us = latencies_.PercentileUs(99)};
-  figures.waiting = Waiting();
-  return figures;
+  return {.reads = read(reads_),
+          .batches = read(batches_),
+          .absent = read(absent_),
+          .bytes = read(bytes_),
+          .long_values = read(long_values_),
+          .errors = read(errors_),
+          .waiting = Waiting(),
+          .p50_us = latencies_.PercentileUs(50),
+          .p99_us = latencies_.PercentileUs(99)};
 }
 
 uint64_t ColdReads::Waiting() const {

@@ -102,6 +102,7 @@ class ColdTier final : public keyspace::ColdStore, public commands::TierFigures 
 
  private:
   ColdTier(Store& store, std::unique_ptr<snapshot::LiveTier> tier);
+  uint64_t WorkingBytes() const;
   Status CheckClean(keyspace::Shard& shard, int database);
   Status CheckCounts();
   bool CountsWrong(keyspace::Shard& shard, int database, std::span<const std::string> rows);
@@ -115,7 +116,6 @@ class ColdTier final : public keyspace::ColdStore, public commands::TierFigures 
   LiveTierRows rows_;
   std::unique_ptr<ColdWrites> writes_;
   std::unique_ptr<ColdReads> reads_;
-  uint64_t WorkingBytes() const;
   std::atomic<int64_t> counted_bytes_{0};  // changed by Housekeep alone
   std::atomic<bool> counted_{false};
   uint64_t next_value_id_ = 0;  // Housekeep's

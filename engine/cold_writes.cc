@@ -298,7 +298,8 @@ bool ColdWrites::Probe() {
   return true;
 }
 
-// A row that is damaged was there.
+// A row that is damaged is taken for none: a key that is counted twice harms nothing, one that is
+// counted too seldom would be taken for absent.
 Status ColdWrites::ProbeOnce(std::span<const ColdBatch::Record* const> records,
                              std::vector<keyspace::ColdProbed>& found) {
   std::vector<snapshot::ColdKey> keys;
@@ -314,13 +315,12 @@ Status ColdWrites::ProbeOnce(std::span<const ColdBatch::Record* const> records,
   if (!rows) parts_.damaged(rows.error());
   for (size_t i = 0; i < records.size(); ++i) {
     const ColdBatch::Record& record = *records[i];
-    const bool existed = !rows || (*rows)[i].has_value();
-    found.push_back(
-        {.shard = record.shard,
-         .space = record.space,
-         .cut = record.cut,
-         .existed = existed,
-         .expires = rows && existed && (*rows)[i]->header.expiry_ms != memtable::kNoExpiry});
+    const bool existed = rows && (*rows)[i].has_value();
+    found.push_back({.shard = record.shard,
+                     .space = record.space,
+                     .cut = record.cut,
+                     .existed = existed,
+                     .expires = existed && (*rows)[i]->header.expiry_ms != memtable::kNoExpiry});
   }
   return {};
 }

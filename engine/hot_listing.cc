@@ -83,10 +83,7 @@ Status HotListing::Walk(snapshot::HotListWriter& list) {
           space = now;
           next = table->Scan(next, kEntriesPerLock, [&](const memtable::Entry& entry) {
             if (entry.Has(memtable::kTombstone)) return;
-            const memtable::KeyOrder order =
-                (memtable::KeyOrder{memtable::SlotOf(entry.key())} << memtable::kStoredHashBits) |
-                entry.stored_hash();
-            keys.push_back({order, keyspace.RankOf(entry)});
+            keys.push_back({entry.order(), keyspace.RankOf(entry)});
           });
         }
         shard.lock.Unlock();

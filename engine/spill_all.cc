@@ -100,11 +100,7 @@ Status ColdTier::CheckCounts() {
     wrong = 0;
     for (int database = 0; database < keyspace.databases(); ++database) {
       std::vector<std::vector<std::string>> rows(keyspace.shards().size());
-      const keyspace::SpaceId space = [&] {
-        keyspace::LockedShards one(keyspace);
-        one.LockOne(keyspace.shards()[0]);
-        return keyspace.space(database);
-      }();
+      const keyspace::SpaceId space = keyspace.SpaceNow(database);
       const auto take = [&](const keyspace::ColdAddress& key, const keyspace::ColdFacts&) {
         rows[keyspace.Handle(database, key.name).shard->index].emplace_back(key.name);
       };

@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "aof/log_recovery.h"
 #include "aof/log_writer.h"
@@ -17,7 +16,6 @@
 #include "engine/store.h"
 #include "engine/store_log.h"
 #include "holdfast/check.h"
-#include "snapshot/backup.h"
 
 namespace holdfast {
 namespace {
@@ -186,57 +184,6 @@ Status StoreLog::SaveAfterOthers() {
     });
     if (stop_) return saved;
   }
-}
-
-namespace {
-
-// Why no backup may lie there; null: it may.
-const char* Unfit(std::string_view target, const std::string& data_directory) {
-  if (!target.starts_with('/')) return "ERR BACKUP TO needs an absolute path";
-  if (target.find('\0') != std::string_view::npos) return "ERR no path has a zero byte";
-  if (target.find("/../") != std::string_view::npos || target.ends_with("/.."))
-    return "ERR BACKUP TO needs a path without '..'";
-  // What a start finds there that it does not know, it may remove.
-  std::error_code failed;
-  const auto inside = std::filesystem::weakly_canonical(target, failed)
-                          .lexically_relative(std::filesystem::weakly_canonical(
-                              std::filesystem::path(data_directory), failed));
-  if (failed) return "ERR BACKUP TO: the path cannot be followed";
-  const bool apart = inside.empty() || *inside.begin() == "..";
-  return apart ? nullptr : "ERR BACKUP TO: that is in the data directory itself";
-}
-
-}  // namespace
-
-// A snapshot that is made meanwhile leaves the checkpoint where it is until the copy is done.
-Status StoreLog::BackUp(std::string_view directory) {
-  if (store_.cold_tier() == nullptr)
-    return MakeError(ErrorCode::kUnsupported,
-                     "ERR there are no backups without a cold tier (eviction-action spill)");
-  if (store_.loading()) return MakeError(ErrorCode::kUnavailable, commands::kLoadingText);
-  while (directory.size() > 1 && directory.ends_with('/')) directory.remove_suffix(1);
-  if (const char* reason = Unfit(directory, store_.config().Text("dir")))
-    return MakeError(ErrorCode::kInvalidArgument, reason);
-  const std::unique_lock turn(backup_mutex_, std::try_to_lock);
-  if (!turn) return MakeError(ErrorCode::kBusy, "ERR a backup is in progress");
-  HF_TRY_STATUS(SaveAfterOthers());
-  const auto checkpoint = catalog_->PinNewestCheckpoint();
-  HF_CHECK(checkpoint.has_value());
-  const Status made =
-      snapshot::MakeBackup(store_.file_system(),
-                           {.checkpoint = aof::JoinPath(LogDirectory(), checkpoint->name),
-                            .id = checkpoint->id,
-                            .hash_key = catalog_->manifest().hash_key.value(),
-                            .append_dirname = store_.config().Text("appenddirname"),
-                            .append_filename = store_.config().Text("appendfilename"),
-                            .lock_name = std::string(kLockName)},
-                           std::string(directory));
-  catalog_->Unpin();
-  store_.Report(made ? LogLevel::kNotice : LogLevel::kWarning,
-                made ? fmt::format("Backup to {} finished successfully", directory)
-                     : fmt::format("Backup to {} failed: {}", directory, made.error().message));
-  if (made) return {};
-  return MakeError(made.error().code, "ERR " + made.error().message);
 }
 
 Status StoreLog::SpillAll() {

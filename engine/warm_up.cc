@@ -59,10 +59,6 @@ std::vector<HotRun> RunsOf(const std::vector<HotRun>& runs, uint32_t bottom, uin
   return chosen;
 }
 
-uint16_t SlotOf(KeyOrder order) {
-  return static_cast<uint16_t>(order >> memtable::kStoredHashBits);
-}
-
 double Seconds(std::chrono::steady_clock::duration time) {
   return std::chrono::duration<double>(time).count();
 }
@@ -185,7 +181,7 @@ Result<WarmUp::End> WarmUp::WarmAll(HotListReader& list) {
 
 Result<WarmUp::End> WarmUp::WarmPass(HotListReader& list, const std::vector<HotRun>& pass) {
   const auto shard_of = [this](const HotRun& run) {
-    return store_.keyspace().ShardOf(SlotOf(run.first)).index;
+    return store_.keyspace().ShardAt(run.first).index;
   };
   for (size_t at = 0; at < pass.size();) {
     // Of one shard, so that what is read together is in order, and not too much.
@@ -214,10 +210,10 @@ Result<WarmUp::End> WarmUp::WarmRuns(HotListReader& list, std::span<const HotRun
 Result<WarmUp::End> WarmUp::WarmKeys(SpaceId space, std::span<const HotKey> keys) {
   while (!keys.empty()) {
     if (const End turn = GiveWay(); turn != End::kAll) return turn;
-    Shard& shard = store_.keyspace().ShardOf(SlotOf(keys.front().order));
+    Shard& shard = store_.keyspace().ShardAt(keys.front().order);
     size_t count = 1;
     while (count < std::min(keys.size(), kKeysPerPiece) &&
-           &store_.keyspace().ShardOf(SlotOf(keys[count].order)) == &shard)
+           &store_.keyspace().ShardAt(keys[count].order) == &shard)
       ++count;
     const Clock::time_point started = Clock::now();
     const End piece = HF_TRY(WarmPiece(shard, space, keys.first(count)));
@@ -267,8 +263,8 @@ Result<WarmUp::End> WarmUp::WarmPiece(Shard& shard, SpaceId space, std::span<con
   Keyspace::OpenWatch(shard);
   const Status read = store_.cold_tier()->ReadOrders(
       space, orders, near, kLongestValue, [&](const ColdAddress& address, ColdValue value) {
-        while (key->order != address.order) ++key;
-        HF_DCHECK(key != keys.end());
+        while (key != keys.end() && key->order != address.order) ++key;
+        HF_CHECK(key != keys.end());
         bytes += value.block ? value.block->size : value.bytes.size();
         Keyspace::WarmKey& warm = batch.emplace_back();
         warm = {.name = std::string(address.name),

@@ -56,6 +56,9 @@ class Entry {
 
   std::string_view key() const;
   uint64_t stored_hash() const { return word_ & ((uint64_t{1} << kStoredHashBits) - 1); }
+  KeyOrder order() const {
+    return (static_cast<KeyOrder>(SlotOf(key())) << kStoredHashBits) | stored_hash();
+  }
   uint32_t eviction_state() const { return static_cast<uint32_t>(word_ >> kStoredHashBits); }
   void set_eviction_state(uint32_t state);
   ValueType type() const { return static_cast<ValueType>(type_form_ & 15); }

@@ -46,8 +46,7 @@ uint64_t Index::PositionOf(const Entry& entry, const Leaf& leaf) const {
         slot_bits == 0 ? 0 : leaf.position >> (64 - slot_bits) << (64 - slot_bits);
     return slot | PositionOf(entry.stored_hash());
   }
-  return PositionOf((static_cast<KeyOrder>(SlotOf(entry.key())) << kStoredHashBits) |
-                    entry.stored_hash());
+  return PositionOf(entry.order());
 }
 
 template <std::memory_order kOrder>

@@ -13,26 +13,12 @@
 #include "holdfast/check.h"
 #include "snapshot/checkpoint.h"
 #include "snapshot/checkpoint_reader.h"
+#include "snapshot/copy_file.h"
 
 namespace holdfast::snapshot {
 namespace {
 
 using aof::JoinPath;
-
-constexpr size_t kPieceBytes = size_t{1} << 20;
-
-Status CopyFile(FileSystem& files, const std::string& from, const std::string& to) {
-  const auto source = HF_TRY(files.Open(from, {}));
-  const auto copy = HF_TRY(files.Open(to, {.write = true, .create = true, .exclusive = true}));
-  std::string buffer(kPieceBytes, '\0');
-  for (uint64_t at = 0;;) {
-    const size_t count = HF_TRY(source->ReadAt(at, buffer));
-    if (count == 0) return copy->Sync();
-    const std::string_view piece = std::string_view(buffer).substr(0, count);
-    HF_TRY_STATUS(copy->WriteAt(at, {&piece, 1}));
-    at += count;
-  }
-}
 
 // Whatever stands in the way of a link (another file system, one that has none), a copy will do.
 bool Link(const std::string& from, const std::string& to) {

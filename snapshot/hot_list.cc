@@ -10,6 +10,7 @@
 #include "aof/crc32c.h"
 #include "holdfast/check.h"
 #include "snapshot/byte_coding.h"
+#include "snapshot/copy_file.h"
 
 namespace holdfast::snapshot {
 namespace {
@@ -241,17 +242,7 @@ Status HotListReader::Read(const HotRun& run, std::vector<HotKey>& keys) {
 
 Status CopyHotList(FileSystem& files, const std::string& from, const std::string& to) {
   HF_TRY(HotListReader::Open(files, from));
-  const std::unique_ptr<File> source = HF_TRY(files.Open(from, {}));
-  const std::unique_ptr<File> copy = HF_TRY(files.Open(to, {.write = true, .create = true}));
-  HF_TRY_STATUS(copy->Truncate(0));
-  std::string buffer(kPieceBytes, '\0');
-  for (uint64_t at = 0;;) {
-    const size_t count = HF_TRY(source->ReadAt(at, buffer));
-    if (count == 0) return {};
-    const std::string_view part = std::string_view(buffer).substr(0, count);
-    HF_TRY_STATUS(copy->WriteAt(at, {&part, 1}));
-    at += count;
-  }
+  return CopyFile(files, from, to);
 }
 
 }  // namespace holdfast::snapshot

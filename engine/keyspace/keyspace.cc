@@ -138,19 +138,19 @@ uint64_t Keyspace::PolicyBytes(LockedShards& locks) {
 // Without a look at the tier: of a key that may be cold only a load that somebody holds tells more.
 Keyspace::Existence Keyspace::ExistenceOf(const Shard& shard, int database,
                                           std::string_view key) const {
-  const auto in_tier = [](bool present) {
+  const auto known = [](bool present) {
     return present ? Existence::kPresent : Existence::kAbsent;
   };
   const memtable::KeyRef ref = memtable::MakeKeyRef(options_.seed, key);
   const memtable::Table* table = shard.table(database);
   const memtable::Entry* entry = table != nullptr ? table->Find(ref) : nullptr;
-  if (entry != nullptr) return in_tier(!entry->Has(memtable::kTombstone));
+  if (entry != nullptr) return known(!entry->Has(memtable::kTombstone));
   if (shard.cold_keys == 0 || shard.residency->cold(database).keys == 0) return Existence::kAbsent;
   const std::shared_ptr<Load> load = shard.residency->Find(space(database), ref);
   if (load == nullptr || load->state == Load::State::kReading ||
       load->state == Load::State::kFailed)
     return Existence::kUnknown;
-  return in_tier(load->state == Load::State::kHeader);
+  return known(load->state == Load::State::kHeader);
 }
 
 // As a tombstone, too. Where no key is cold, all there is is in memory.

@@ -53,6 +53,9 @@ class Keyspace {
   eviction::MemoryBudget& budget() { return budget_; }
 
   Shard& ShardOf(uint16_t slot) { return shards_[slot >> slot_shift_]; }
+  Shard& ShardAt(memtable::KeyOrder order) {
+    return ShardOf(static_cast<uint16_t>(order >> memtable::kStoredHashBits));
+  }
   KeyHandle Handle(int database, std::string_view name) {
     const memtable::KeyRef ref = memtable::MakeKeyRef(options_.seed, name);
     return {ref, &ShardOf(ref.slot), database};
@@ -68,6 +71,7 @@ class Keyspace {
   void set_next_space(SpaceId space) { next_space_ = space; }
   // The lock of any shard is held, or the gate to change them.
   SpaceId space(int database) const { return spaces_[static_cast<size_t>(database)]; }
+  SpaceId SpaceNow(int database);       // no lock is held: it may be another one at once
   int DatabaseOf(SpaceId space) const;  // -1: of none any more
   SpaceId next_space() const { return next_space_; }
   // Queues the write of a dirty entry, or of a tombstone, that has no other on its way. It leaves
@@ -142,6 +146,10 @@ class Keyspace {
   // it has none.
   int64_t AverageTtlMs(LockedShards& locks, int database, UnixMs now_ms);
   ShardCounters Counters(LockedShards& locks);
+  void ResetCounters(LockedShards& locks);
+  uint64_t AllocatedBytes(LockedShards& locks);  // of keys and tables
+  uint64_t PolicyBytes(LockedShards& locks);     // of what eviction remembers
+
   // ---- exact counts of keys that were written without a look at the tier (settle.cc)
   // While one of these lives nobody writes blindly; what began before may still.
   class Looking {
@@ -160,9 +168,6 @@ class Keyspace {
   Status AskForUnknown(int database);
   // The same until none is left, and SizeOf, which is exact then.
   Result<DatabaseSize> SettleSize(LockedShards& locks, int database);
-  void ResetCounters(LockedShards& locks);
-  uint64_t AllocatedBytes(LockedShards& locks);  // of keys and tables
-  uint64_t PolicyBytes(LockedShards& locks);     // of what eviction remembers
 
   // The gate is held. Marks watchers. The old tables are freed later if `lazily`, else at once.
   // Returns the number of keys removed, as SizeOf counts them.
@@ -190,7 +195,7 @@ class Keyspace {
   memtable::Entry* PutClean(const KeyHandle& key, ColdValue& value);
   static uint32_t StateOfLoaded(Shard& shard, const memtable::KeyRef& key, uint8_t rank,
                                 const eviction::AccessRule& rule);
-  static uint32_t StateBesides(uint8_t rank, const eviction::AccessRule& rule);
+  static uint32_t StateByRank(uint8_t rank, const eviction::AccessRule& rule);
 
   KeyspaceOptions options_;
   uint32_t slot_shift_;

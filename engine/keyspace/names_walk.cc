@@ -19,17 +19,12 @@ bool BetweenCursors(KeyOrder order) { return (order & 1) == 0; }
 
 }  // namespace
 
-KeyOrder MemoryStretch::PlaceOf(const Entry& entry) {
-  return (static_cast<KeyOrder>(memtable::SlotOf(entry.key())) << memtable::kStoredHashBits) |
-         entry.stored_hash();
-}
-
 // Returns the end of the shard.
 KeyOrder MemoryStretch::Begin(Keyspace& keyspace, KeyOrder from) {
   HF_CHECK(from < kOrderEnd && BetweenCursors(from));
   places_.clear();
   took_end_ = false;
-  return (ShardAt(keyspace, from) + 1) * (kOrderEnd / keyspace.shards().size());
+  return (keyspace.ShardAt(from).index + KeyOrder{1}) * (kOrderEnd / keyspace.shards().size());
 }
 
 const memtable::Table* MemoryStretch::LookAt(Keyspace& keyspace, const Shard& shard, int database) {
@@ -40,14 +35,14 @@ const memtable::Table* MemoryStretch::LookAt(Keyspace& keyspace, const Shard& sh
 }
 
 void MemoryStretch::Remember(const Entry& entry) {
-  places_.push_back({PlaceOf(entry), std::string(entry.key())});
+  places_.push_back({entry.order(), std::string(entry.key())});
 }
 
 // Where the stretch ends an entry lies; the newest before it may share its cursor.
 bool MemoryStretch::HasMoreOfCursor(const Entry* newest) const {
   if (BetweenCursors(end_)) return false;
   HF_CHECK(newest != nullptr);
-  return CursorOf(PlaceOf(*newest)) == CursorOf(end_);
+  return CursorOf(newest->order()) == CursorOf(end_);
 }
 
 bool MemoryStretch::Masks(const ColdAddress& key) const {
@@ -72,8 +67,7 @@ NamesWalk::NamesWalk(Keyspace& keyspace, LockedShards& locks, const NamesWalkOpt
 }
 
 void NamesWalk::Keep(const Entry& entry, std::vector<Found>& found) {
-  found.push_back(
-      {MemoryStretch::PlaceOf(entry), std::string(entry.key()), entry.type(), entry.expiry_ms()});
+  found.push_back({entry.order(), std::string(entry.key()), entry.type(), entry.expiry_ms()});
 }
 
 NamesWalk::Outcome NamesWalk::StepOverBoth(const MemoryStretch& stretch, size_t keys,

@@ -41,7 +41,7 @@ class MemoryStretch {
   void Take(Keyspace& keyspace, LockedShards& locks, int database, memtable::KeyOrder from,
             size_t entries, const Visit& visit) {
     const memtable::KeyOrder shard_end = Begin(keyspace, from);
-    locks.With(keyspace.shards()[ShardAt(keyspace, from)], [&](Shard& shard) {
+    locks.With(keyspace.ShardAt(from), [&](Shard& shard) {
       const memtable::Table* table = LookAt(keyspace, shard, database);
       if (table == nullptr) return;
       const memtable::Entry* newest = nullptr;
@@ -57,11 +57,10 @@ class MemoryStretch {
       end_ = table->Scan(from, entries, take);
       took_end_ = HasMoreOfCursor(newest);
       if (took_end_) table->Scan(end_, 1, take);
-      if (last != nullptr) last_ = PlaceOf(*last);
+      if (last != nullptr) last_ = last->order();
     });
     Finish(from, shard_end);
   }
-  static memtable::KeyOrder PlaceOf(const memtable::Entry& entry);
 
   // Of the stretch, between two cursors.
   memtable::KeyOrder end() const { return end_; }
@@ -74,9 +73,6 @@ class MemoryStretch {
   bool Masks(const ColdAddress& key) const;
 
  private:
-  static size_t ShardAt(Keyspace& keyspace, memtable::KeyOrder order) {
-    return order / (memtable::kOrderEnd / keyspace.shards().size());
-  }
   memtable::KeyOrder Begin(Keyspace& keyspace, memtable::KeyOrder from);
   const memtable::Table* LookAt(Keyspace& keyspace, const Shard& shard, int database);
   void Remember(const memtable::Entry& entry);

@@ -33,6 +33,14 @@ void Keyspace::RestoreCold(int database, SpaceId space, std::span<const ColdCoun
   }
 }
 
+SpaceId Keyspace::SpaceNow(int database) {
+  Shard& any = shards()[0];
+  any.lock.Lock();
+  const SpaceId now = space(database);
+  any.lock.Unlock();
+  return now;
+}
+
 int Keyspace::DatabaseOf(SpaceId space) const {
   for (int database = 0; database < options_.databases; ++database) {
     if (this->space(database) == space) return database;
@@ -236,7 +244,7 @@ void Keyspace::Loaded(const std::shared_ptr<Load>& load, Result<std::optional<Co
     const ColdFacts& facts = (*found)->facts;
     load->header.reset(memtable::EntryBuilder::Create(
         load->ref, memtable::NewValue::Elsewhere(facts.size, facts.raw_string), facts.expiry_ms));
-    load->header->set_eviction_state(StateBesides(facts.rank, rule));  // as a loaded value's
+    load->header->set_eviction_state(StateByRank(facts.rank, rule));  // as a loaded value's
     load->state = Load::State::kHeader;
   } else {
     Install(shard, *load, **found, rule);
@@ -252,11 +260,11 @@ void Keyspace::Loaded(const std::shared_ptr<Load>& load, Result<std::optional<Co
 uint32_t Keyspace::StateOfLoaded(Shard& shard, const memtable::KeyRef& key, uint8_t rank,
                                  const eviction::AccessRule& rule) {
   if (rule.use == eviction::StateUse::kQueueBits) return shard.queues.Enter(key.hash);
-  return StateBesides(rank, rule);
+  return StateByRank(rank, rule);
 }
 
 // A counter that had come down to nothing begins again as a new key's: it was asked for.
-uint32_t Keyspace::StateBesides(uint8_t rank, const eviction::AccessRule& rule) {
+uint32_t Keyspace::StateByRank(uint8_t rank, const eviction::AccessRule& rule) {
   const uint32_t fresh = rule.NewState();
   const uint32_t known = eviction::StateOfRank(rule, rank).value_or(fresh);
   return rule.use == eviction::StateUse::kCounter ? std::max(known, fresh) : known;

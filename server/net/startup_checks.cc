@@ -65,9 +65,7 @@ std::vector<std::string> CheckMachine(const config::Config& config, FileSystem& 
         "transparent huge pages are always on: latency and memory use suffer; 'echo madvise > "
         "/sys/kernel/mm/transparent_hugepage/enabled' as root mends it");
   }
-  const bool spills =
-      config.Enum<config::EvictionAction>("eviction-action") == config::EvictionAction::kSpill;
-  if (!config.Bool("appendonly") && !spills) return findings;
+  if (!config.Bool("appendonly") && !Spills(config)) return findings;
   const auto free_bytes = file_system.FreeBytes(config.Text("dir"));
   if (free_bytes && *free_bytes < kLittleDiskBytes) {
     findings.push_back(fmt::format("only {} MiB are free in {}: writes will soon be refused",

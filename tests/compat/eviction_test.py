@@ -7,8 +7,8 @@ First the same commands go to both servers with memory that is enough, or none: 
 the same. Then each policy is loaded with several times its memory, with and without a log: what is
 used stays within 1% of the limit at every look, the process grows by no more than the limit, 15% of
 it and 16 MB, keys are evicted and are gone after a restart too, and with skewed requests the
-policies that watch accesses hit more often than random choice. Starts its own servers; the exit
-status is 1 if anything is wrong.
+policies that watch accesses hit more often than random choice. The same load into a cold tier loses
+nothing, and memory is bounded too. Starts its own servers; the exit status is 1 if anything is wrong.
 """
 
 import argparse
@@ -148,14 +148,14 @@ class Bounds:
         self.most_used = max(self.most_used, used)
         self.most_resident = max(self.most_resident, server.rss_bytes() - self.empty)
 
-    def judge(self, resident):
+    def judge(self, resident, working=16 << 20):
         if self.most_used > self.limit * (1 + self.slack):
             wrong("%s: %d bytes used of %d" % (self.label, self.most_used, self.limit))
-        if resident and self.most_resident > self.limit * 1.15 + (16 << 20):
+        if resident and self.most_resident > self.limit * 1.15 + working:
             wrong("%s: grew by %d bytes for %d" % (self.label, self.most_resident, self.limit))
 
 
-def load_once(server, policy, limit, seed, bounds):
+def load_once(server, policy, limit, seed, bounds, left=("stats", "evicted_keys")):
     """Four times as many bytes as there is room for; a look at memory every thousand commands."""
     draw = random.Random(seed)
     with server.connect() as client:
@@ -173,7 +173,7 @@ def load_once(server, policy, limit, seed, bounds):
                 if reply[:1] == b"-":
                     return wrong("%s: %s answered %r" % (policy, command[:2], reply))
             bounds.look(server, client)
-        if int(figures(client, "stats")["evicted_keys"]) == 0:
+        if int(figures(client, left[0])[left[1]]) == 0:
             wrong("%s: nothing was evicted" % policy)
         return None
 
@@ -220,6 +220,43 @@ def load(binary, policies, limit, slack):
                         wrong("%s: %s before, %s after a restart" % (label, before, after))
                     line += ", %d keys kept over a restart" % after[1]
                 print(line, flush=True)
+
+
+def spill(binary, limit, slack):
+    """The same into a cold tier: nothing is lost, and memory is bounded all the same."""
+    bounds = Bounds("spilling", limit, slack)
+    with ServerProcess(binary, logged("everysec", [
+            "--maxmemory", limit, "--enable-debug-command", "yes", "--io-threads", "2"])) as server:
+        bounds.begin(server)
+        load_once(server, "spilling", limit, 1, bounds, ("tiering", "spilled_keys"))
+        bounds.judge(resident=True, working=64 << 20)  # compactions take what they need of any limit
+        with server.connect() as client:
+            before = digest(client)
+        server.terminate()
+        server.start()
+        with server.connect() as client:
+            after = digest(client)
+        if before != after:
+            wrong("spilling: %s before, %s after a restart" % (before, after))
+        print("spilling: at most %.1f%% used, grown by %.1f MB, %d keys"
+              % (100 * bounds.most_used / limit, bounds.most_resident / 2**20, after[1]), flush=True)
+
+
+def huge_pages(binary):
+    """Only without a limit: with one, resident memory has to follow it."""
+    def allowed(server):
+        with open("/proc/%d/status" % server.pid) as status:
+            return [line.split()[1] for line in status if line.startswith("THP_enabled")]
+
+    with ServerProcess(binary, memory_only(binary)) as server, server.connect() as client:
+        found = [allowed(server)]
+        for limit in ("64mb", "0"):
+            client.must("CONFIG", "SET", "maxmemory", limit)
+            found.append(allowed(server))
+    with ServerProcess(binary, memory_only(binary, ["--maxmemory", "64mb"])) as server:
+        found.append(allowed(server))
+    if found[0] and found != [["1"], ["0"], ["1"], ["0"]]:
+        wrong("huge pages allowed: %s, wanted without a limit only" % found)
 
 
 class Zipf:
@@ -278,6 +315,8 @@ def main():
     binary = server_under_test(arguments)
     compare_words(binary)
     load(binary, POLICIES + OURS, arguments.megabytes << 20, 0.01)
+    spill(binary, arguments.megabytes << 20, 0.03)
+    huge_pages(binary)
     compare_hits(binary, ["allkeys-random", "allkeys-lru", "allkeys-lfu"] + OURS, 100000)
     print("eviction: %d problems" % len(found))
     return 1 if found else 0

@@ -198,9 +198,16 @@ class ServerProcess:
 
     def cpu_seconds(self):
         """User and system time of all its threads so far."""
+        return self._stat_seconds(11)
+
+    def ended_children_seconds(self):
+        """The same of its children that have ended."""
+        return self._stat_seconds(13)
+
+    def _stat_seconds(self, first):
         with open("/proc/%d/stat" % self.pid, "rb") as stat:
             fields = stat.read().rsplit(b")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+        return (int(fields[first]) + int(fields[first + 1])) / TICKS_PER_S
 
     def rss_bytes(self):
         with open("/proc/%d/statm" % self.pid, "rb") as statm:

@@ -181,6 +181,28 @@ TEST_P(ColdCommandsByName, ASwapBreaksTheWatchesOfKeysThatAreThere) {
   EXPECT_LT(broken, kTimes * 9 / 10);
 }
 
+// Of keys that were overwritten without a look at the tier.
+TEST_P(ColdCommandsByName, ACountThatTheTierCannotGiveIsAnErrorButForInfo) {
+  for (const char* key : {"a", "b"}) tiered_.Run(Command{"SET", key, "v"});
+  EvictAll();
+  tiered_.Run("SET a new");
+  tiered_.tier().landing_fails = true;
+  EXPECT_NE(tiered_.Run("DBSIZE").find("IOERR"), std::string::npos);
+  EXPECT_NE(tiered_.Run("INFO keyspace").find("db0:keys=3,"), std::string::npos);
+  tiered_.Run("MULTI");
+  tiered_.Run("SET a newer");
+  tiered_.Run("DBSIZE");
+  EXPECT_NE(tiered_.Run("EXEC").find("IOERR"), std::string::npos);
+  EXPECT_EQ(tiered_.Run("GET a"), "newer");
+  tiered_.tier().landing_fails = false;
+  tiered_.Run("MULTI");
+  tiered_.Run("SET b new");
+  tiered_.Run("DBSIZE");
+  EXPECT_NE(tiered_.Run("EXEC").find('2'), std::string::npos);
+  EXPECT_NE(tiered_.Run("INFO keyspace").find("db0:keys=2,"), std::string::npos);
+  EXPECT_EQ(tiered_.Run("DBSIZE"), "2");
+}
+
 TEST_P(ColdCommandsByName, InfoSaysWhereKeysLie) {
   const auto figure = [&](const std::string& name) {
     const std::string text = tiered_.Run("INFO tiering");

@@ -2,7 +2,6 @@
 // shows in no reply and in no state.
 #include <fmt/core.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -11,7 +10,7 @@
 
 #include "aof/posix_file_system.h"
 #include "engine/disk_guard.h"
-#include "tests/unit/engine/engine_fixture.h"
+#include "tests/unit/engine/tier_fixture.h"
 
 namespace holdfast::engine_test {
 namespace {
@@ -56,35 +55,8 @@ class FailingFiles final : public aof::PosixFileSystem {
   };
 };
 
-class TierTest : public testing::Test {
+class TierTest : public TierFixture<FailingFiles> {
  protected:
-  TierTest() : folder_(fs::temp_directory_path() / ("holdfast-tier-" + std::to_string(getpid()))) {
-    fs::remove_all(folder_);
-  }
-  ~TierTest() override {
-    session_.reset();
-    db_.reset();
-    fs::remove_all(folder_);
-  }
-
-  void Open(Settings more = {}) {
-    auto opened = TryOpen(std::move(more));
-    ASSERT_TRUE(opened) << opened.error().message;
-    db_ = *std::move(opened);
-    session_ = db_->NewSession();
-  }
-  Result<std::unique_ptr<Db>> TryOpen(Settings more = {}) {
-    Options options = OptionsOn(files_, std::move(more));
-    options.directory = folder_.string();
-    options.settings.emplace_back("eviction-action", "spill");
-    if (!rules_) options.settings.emplace_back("save", "");
-    return Db::Open(options);
-  }
-  void Close() {
-    session_.reset();
-    ASSERT_TRUE(db_->Close());
-    db_.reset();
-  }
   // Goes on with what the disk has now.
   void AsIfKilled() {
     const fs::path now(folder_.string() + "-now");
@@ -94,13 +66,6 @@ class TierTest : public testing::Test {
     fs::remove_all(folder_);
     fs::rename(now, folder_);
     Open();
-  }
-  std::string Run(std::string_view line) { return Execute(*session_, line); }
-  uint64_t Tiering(std::string_view field) {
-    const std::string info = Run("INFO tiering");
-    const std::string start = "\n" + std::string(field) + ":";
-    const size_t at = info.find(start);
-    return at == std::string::npos ? UINT64_MAX : std::stoull(info.substr(at + start.size()));
   }
   bool Save() {
     if (!Run("BGSAVE").starts_with("Background saving")) return false;
@@ -113,12 +78,6 @@ class TierTest : public testing::Test {
       if (entry.is_directory()) names.push_back(entry.path().string());
     return names;
   }
-
-  FailingFiles files_;
-  const fs::path folder_;
-  bool rules_ = false;  // those of `save` that are the default
-  std::unique_ptr<Db> db_;
-  std::unique_ptr<DbSession> session_;
 };
 
 TEST_F(TierTest, SpilledKeysAreThere) {
@@ -128,8 +87,8 @@ TEST_F(TierTest, SpilledKeysAreThere) {
   Run("SET long " + std::string(300'000, 'l'));
   Run("SET brief 7 PX 100000000");
   EXPECT_EQ(Run("DEBUG SPILL"), "OK");
-  EXPECT_EQ(Tiering("cold_keys"), 502u);
-  EXPECT_EQ(Tiering("hot_keys"), 0u);
+  EXPECT_EQ(Number("cold_keys"), 502u);
+  EXPECT_EQ(Number("hot_keys"), 0u);
   EXPECT_EQ(Run("DBSIZE"), "502");
   EXPECT_EQ(Run("GET key17"), "value17");
   EXPECT_EQ(Run("GET long"), std::string(300'000, 'l'));
@@ -186,7 +145,7 @@ TEST_F(TierTest, ACleanStopLeavesNothingToReplay) {
   Close();
   EXPECT_EQ(Checkpoints().size(), 1u);
   Open();
-  EXPECT_EQ(Tiering("cold_keys"), 200u);
+  EXPECT_EQ(Number("cold_keys"), 200u);
   EXPECT_EQ(Run("GET key199"), "v");
   Close();
   EXPECT_EQ(Checkpoints().size(), 1u);
@@ -252,22 +211,22 @@ TEST_F(TierTest, AFailedSnapshotStopsWritesIfThereAreRulesForSnapshots) {
 
 TEST_F(TierTest, AboveMaxDiskOnlyWhatAddsNothingRuns) {
   Open({{"max-disk", "1000gb"}});
-  EXPECT_TRUE(Eventually([&] { return Tiering("disk_bytes") > 0; }));
+  EXPECT_TRUE(Eventually([&] { return Number("disk_bytes") > 0; }));
   EXPECT_EQ(Run("SET key value"), "OK");
   const uint64_t room = uint64_t{4} << 20;
-  const std::string limit = std::to_string(Tiering("disk_bytes") + room);
+  const std::string limit = std::to_string(Number("disk_bytes") + room);
   EXPECT_EQ(Text(Execute(*session_, Command{"CONFIG", "SET", "max-disk", limit})), "OK");
   std::mt19937 random(1);  // what lies in the tier is compressed
   std::string value(uint64_t{1} << 20, 'v');
   for (char& byte : value) byte = static_cast<char>('0' + random() % 64);
   std::string last;
   EXPECT_TRUE(Eventually([&] {
-    last = Run("SET key" + std::to_string(Tiering("hot_keys") % 16) + " " + value);
+    last = Run("SET key" + std::to_string(Number("hot_keys") % 16) + " " + value);
     return last != "OK";
   }));
   EXPECT_TRUE(last.starts_with("MAXDISK ")) << last;
-  EXPECT_EQ(Tiering("disk_full"), 1U);
-  EXPECT_GT(Tiering("disk_bytes"), std::stoull(limit));
+  EXPECT_EQ(Number("disk_full"), 1U);
+  EXPECT_GT(Number("disk_bytes"), std::stoull(limit));
   EXPECT_EQ(Run("GET key"), "value");
   EXPECT_TRUE(Run("APPEND key x").starts_with("MAXDISK "));
   EXPECT_EQ(Run("DEBUG SPILL"), "OK");
@@ -287,7 +246,7 @@ TEST_F(TierTest, AboveMaxDiskOnlyWhatAddsNothingRuns) {
   // What was deleted goes with a snapshot.
   EXPECT_EQ(Run("FLUSHALL"), "OK");
   EXPECT_TRUE(Eventually([&] { return Save(); }));  // one may be under way
-  EXPECT_TRUE(Eventually([&] { return Tiering("disk_full") == 0; }));
+  EXPECT_TRUE(Eventually([&] { return Number("disk_full") == 0; }));
   EXPECT_EQ(Run("SET a b"), "OK");
   Close();
 }
@@ -307,8 +266,8 @@ TEST_F(TierTest, AboveMaxDiskTheColdestKeysGoIfThatIsWanted) {
   EXPECT_EQ(Run("GET hot"), "value");
   EXPECT_EQ(Run("CONFIG SET max-disk-action drop-coldest"), "OK");
   EXPECT_EQ(Run("CONFIG SET max-disk 15000000"), "OK");
-  EXPECT_TRUE(Eventually([&] { return Tiering("disk_full") == 1; }));
-  EXPECT_TRUE(Eventually([&] { return Tiering("disk_full") == 0; }, 60));
+  EXPECT_TRUE(Eventually([&] { return Number("disk_full") == 1; }));
+  EXPECT_TRUE(Eventually([&] { return Number("disk_full") == 0; }, 60));
   const int left = std::stoi(Run("DBSIZE"));
   EXPECT_LT(left, kKeys);
   EXPECT_GT(left, kKeys / 4);
@@ -393,14 +352,14 @@ TEST_F(TierTest, BlindWritesReadNothingAndAreCountedRight) {
   for (int i = 0; i < kKeys; ++i)
     Run(fmt::format("SET key:{} old {}", i, i % 3 == 0 ? "PX 10000000" : ""));
   ASSERT_EQ(Run("DEBUG SPILL"), "OK");
-  const uint64_t reads = Tiering("cold_reads");
+  const uint64_t reads = Number("cold_reads");
   for (int i = 0; i < kKeys; i += 2) {
     if (i == kKeys / 2) {
       ASSERT_EQ(Run("BGSAVE"), "Background saving started");
     }
     Run(fmt::format("MSET key:{} new other:{} v", i, i));
   }
-  EXPECT_EQ(Tiering("cold_reads"), reads);
+  EXPECT_EQ(Number("cold_reads"), reads);
   const std::string expected = std::to_string(kKeys + kKeys / 2);
   EXPECT_EQ(Run("DBSIZE"), expected);
   ASSERT_TRUE(Eventually([&] { return Persistence(*session_, "rdb_bgsave_in_progress") == "0"; }));
@@ -550,7 +509,7 @@ TEST_F(TierTest, DebugReloadFindsEverythingInTheTier) {
   for (const char* reload : {"DEBUG RELOAD", "DEBUG RELOAD NOSAVE", "DEBUG LOADAOF"}) {
     for (int i = 0; i < 300; ++i) Run("GET key" + std::to_string(i));
     EXPECT_EQ(Run(reload), "OK");
-    EXPECT_GE(Tiering("cold_keys"), 301u) << reload;
+    EXPECT_GE(Number("cold_keys"), 301u) << reload;
   }
   done = true;
   writer.join();
@@ -585,7 +544,7 @@ TEST_F(TierTest, ADataDirectorySpillsUnlessToldOtherwise) {
   };
   with({});
   EXPECT_EQ(settings(), "spill allkeys-s3fifo ");
-  EXPECT_EQ(Tiering("tier_enabled"), 1u);
+  EXPECT_EQ(Number("tier_enabled"), 1u);
   Run("SET key value");
   EXPECT_EQ(Run("OBJECT IDLETIME key"), "0") << "a clock while there is no limit";
   EXPECT_EQ(Run("CONFIG SET maxmemory 64mb"), "OK");
@@ -617,7 +576,7 @@ TEST_F(TierTest, NoevictionRefusesWrites) {
     reply = Run("SET key" + std::to_string(i) + " " + value);
   EXPECT_TRUE(reply.starts_with("OOM command not allowed")) << reply;
   EXPECT_EQ(Run("GET key0"), value);
-  EXPECT_EQ(Tiering("cold_keys"), 0u);
+  EXPECT_EQ(Number("cold_keys"), 0u);
   Close();
 }
 

@@ -1,7 +1,6 @@
 // Stores that were stopped and start again: what was hot before comes back by itself, and nothing
 // that happens meanwhile is undone by it.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -12,51 +11,16 @@
 #include "holdfast/random.h"
 #include "snapshot/checkpoint_reader.h"
 #include "snapshot/hot_list.h"
-#include "tests/unit/engine/engine_fixture.h"
+#include "tests/unit/engine/tier_fixture.h"
 
 namespace holdfast::engine_test {
 namespace {
 
 namespace fs = std::filesystem;
 
-class WarmUpTest : public testing::Test {
+class WarmUpTest : public TierFixture<aof::PosixFileSystem> {
  protected:
-  WarmUpTest()
-      : folder_(fs::temp_directory_path() / ("holdfast-warm-" + std::to_string(getpid()))) {
-    fs::remove_all(folder_);
-  }
-  ~WarmUpTest() override {
-    session_.reset();
-    db_.reset();
-    fs::remove_all(folder_);
-  }
-
-  void Open(Settings more = {}) {
-    Options options = OptionsOn(files_, std::move(more));
-    options.directory = folder_.string();
-    options.clock = &clock_;
-    options.settings.emplace_back("eviction-action", "spill");
-    options.settings.emplace_back("save", "");
-    auto opened = Db::Open(options);
-    ASSERT_TRUE(opened) << opened.error().message;
-    db_ = *std::move(opened);
-    session_ = db_->NewSession();
-  }
-  void Close() {
-    session_.reset();
-    ASSERT_TRUE(db_->Close());
-    db_.reset();
-  }
-  std::string Run(std::string_view line) { return Execute(*session_, line); }
-  std::string Field(std::string_view field) {
-    const std::string info = Run("INFO tiering");
-    const std::string start = "\n" + std::string(field) + ":";
-    const size_t at = info.find(start);
-    if (at == std::string::npos) return "";
-    const size_t begin = at + start.size();
-    return info.substr(begin, info.find('\r', begin) - begin);
-  }
-  uint64_t Number(std::string_view field) { return std::stoull(Field(field)); }
+  WarmUpTest() { clock_ = &test_clock_; }
   bool Ended(std::string_view how = "done") {
     return Eventually([&] { return Field("tier_warmup_state") != "running"; }) &&
            Field("tier_warmup_state") == how;
@@ -89,11 +53,7 @@ class WarmUpTest : public testing::Test {
     return Number("loaded_keys") - before;
   }
 
-  TestClock clock_;
-  aof::PosixFileSystem files_;
-  const fs::path folder_;
-  std::unique_ptr<Db> db_;
-  std::unique_ptr<DbSession> session_;
+  TestClock test_clock_;
 };
 
 TEST_F(WarmUpTest, WhatWasHotIsHotAgain) {
@@ -145,7 +105,7 @@ TEST_F(WarmUpTest, RanksComeBack) {
 TEST_F(WarmUpTest, IdleTimesComeBack) {
   Open();
   Run("SET old v");
-  clock_.SetMs(clock_.NowMs() + 96'000);
+  test_clock_.SetMs(test_clock_.NowMs() + 96'000);
   Run("SET new v");
   // Ranks are made by a time that is told now and then.
   ASSERT_TRUE(Eventually([&] {
@@ -153,7 +113,7 @@ TEST_F(WarmUpTest, IdleTimesComeBack) {
     const bool told = Run("OBJECT IDLETIME old") == "96";
     Run("GET old");
     Run("SET old v");
-    clock_.SetMs(clock_.NowMs() + 96'000);
+    test_clock_.SetMs(test_clock_.NowMs() + 96'000);
     return told;
   }));
   Close();
@@ -166,10 +126,10 @@ TEST_F(WarmUpTest, AListIsTenMinutesOldAtMostAndNewAtACleanStop) {
   EXPECT_EQ(KeysInList(), 10u);
   const std::string first = HotList();
   Run("SET more v");
-  clock_.SetMs(clock_.NowMs() + 599'000);
+  test_clock_.SetMs(test_clock_.NowMs() + 599'000);
   ASSERT_EQ(Run("SAVE"), "OK");
   EXPECT_EQ(HotList(), first) << "the one before is taken along";
-  clock_.SetMs(clock_.NowMs() + 2'000);
+  test_clock_.SetMs(test_clock_.NowMs() + 2'000);
   ASSERT_EQ(Run("SAVE"), "OK");
   EXPECT_EQ(KeysInList(), 11u);
   Run("SET yet-more " + std::string(500, 'v'));  // worth a checkpoint

@@ -33,6 +33,15 @@ Status LogCatalog::Write() {
   return Switch(manifest_);
 }
 
+Status LogCatalog::BeginLog() {
+  const std::lock_guard lock(mutex_);
+  HF_CHECK(!withheld_);
+  if (manifest_.checkpoints.empty() || manifest_.checkpoints.back().log_sequence) return {};
+  aof::Manifest changed = manifest_;
+  changed.checkpoints.back().log_sequence = NextSequence();
+  return Switch(changed);
+}
+
 void LogCatalog::Withhold(int64_t first_sequence) {
   const std::lock_guard lock(mutex_);
   HF_CHECK(first_sequence > FollowingSequence());

@@ -41,6 +41,10 @@ class LogCatalog final : public aof::SegmentCatalog {
 
   // Writes the manifest as it is in memory.
   Status Write();
+  // Files are about to be listed as a log of the newest checkpoint, which may have been made while
+  // there was none: it is said that it has one from now on, as otherwise no start would read it. No
+  // file that nobody lists is left.
+  Status BeginLog();
   // From now on the next file has the number `first_sequence`, and nothing is written to the disk
   // before ReplaceBase. No name that was given out is still to be listed.
   void Withhold(int64_t first_sequence);

@@ -149,6 +149,7 @@ Status StoreLog::Recover() {
                     aof::JoinPath(LogDirectory(), name)));
   }
   if (store_.config().Bool("appendonly")) {
+    HF_TRY_STATUS(catalog_->BeginLog());
     HF_TRY_STATUS(OpenWriter(end));
     store_.set_active_log(writer_.get());
     const std::lock_guard lock(mutex_);  // figures are asked for while the store loads

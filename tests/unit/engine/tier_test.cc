@@ -494,6 +494,27 @@ TEST_F(TierTest, ALogThatLiesThereIsReadAlsoWithAppendonlyNo) {
   Close();
 }
 
+// The checkpoint that the log follows was made when there was none.
+TEST_F(TierTest, ALogThatBeginsWithAStartIsReadByTheNext) {
+  Open({{"appendonly", "no"}});
+  Run("SET key 1");
+  ASSERT_TRUE(Save());
+  Close();
+  Open();
+  Run("SET key 2");
+  Run("SET other 2");
+  AsIfKilled();
+  EXPECT_EQ(Run("GET key"), "2");
+  EXPECT_EQ(Run("GET other"), "2");
+  Run("INCR key");
+  AsIfKilled();
+  EXPECT_EQ(Run("GET key"), "3");
+  Close();
+  Open({{"appendonly", "no"}});
+  EXPECT_EQ(Run("GET key"), "3");
+  Close();
+}
+
 TEST_F(TierTest, DebugReloadFindsEverythingInTheTier) {
   Open({{"maxmemory-policy", "noeviction"}});
   for (int i = 0; i < 300; ++i) Run("SET key" + std::to_string(i) + " " + std::to_string(i));

@@ -363,7 +363,7 @@ std::span<const std::string_view> Executor::MoveToBlocks(std::span<const std::st
 }
 
 Status Executor::Replay(int database, const PreparedCommand& command) {
-  MakeRoomForReplay();
+  HF_TRY_STATUS(MakeRoomForReplay(command));
   LockedShards locks(store_.keyspace());
   while (true) {
     KeyHandle one = command.key;

@@ -131,7 +131,7 @@ class Executor {
   enum class Admission : uint8_t { kGranted, kRefused, kLater };
   Admission AdmitMemory(const commands::Session& session, const PreparedCommand& command);
   bool MayEvict() const;
-  void MakeRoomForReplay();
+  Status MakeRoomForReplay(const PreparedCommand& command);
   bool EvictFrom(keyspace::Shard& shard, int database);
   void PrefetchKeys(std::span<const PreparedCommand> batch);
   bool Refused(commands::Session& session, const PreparedCommand& command, ReplySink& reply);

@@ -79,28 +79,31 @@ Executor::Admission Executor::AdmitMemory(const Session& session, const Prepared
 }
 
 // What is dropped is logged, by an ordinary writer: what the log cannot take must not be deleted.
-bool Executor::MayEvict() const {
-  if (rules_.spills) return !store_.log().Importing();
-  return MayDrop();
-}
+bool Executor::MayEvict() const { return rules_.spills || MayDrop(); }
 
 bool Executor::MayDrop() const {
   return !loading_ && store_.LogAdmits() && !store_.WritesRefused(true) &&
          store_.clients().PausedAt(now_ms_) == commands::PauseMode::kNone;
 }
 
-// What is replayed can be more than memory holds. Nothing is dropped by it.
-void Executor::MakeRoomForReplay() {
-  if (!budget_.AboveHigh(0)) [[likely]]
-    return;
+// What is replayed can be more than memory holds. Nothing is dropped by it. An error: what is
+// imported cannot leave memory, and can be read again.
+Status Executor::MakeRoomForReplay(const PreparedCommand& command) {
+  const uint64_t incoming = std::min(IncomingBytes(command.args), budget_.limit() / 8);
+  if (!budget_.AboveHigh(incoming)) [[likely]]
+    return {};
   if (rules_generation_ != store_.eviction_rules().generation()) TakeEvictionRules();
-  if (!rules_.spills || !Evicts() || !MayEvict()) return;
+  if (!rules_.spills || !Evicts()) return {};
   constexpr int kLongestWaitMs = 1000;  // then memory that does not go is not waited for
   for (int waited_ms = 0; waited_ms < kLongestWaitMs; ++waited_ms) {
-    EvictTo(budget_.low(), rules_.slice_ns);
-    if (!budget_.FarAboveLimit()) return;
+    const EvictionEnd end = EvictTo(budget_.low() - incoming, rules_.slice_ns);
+    if (!budget_.FarAboveLimit()) return {};
+    if (store_.log().Importing() && store_.cold_tier()->Failing())
+      return MakeError(ErrorCode::kIoError, "memory is full, and the cold tier cannot be written");
+    if (end == EvictionEnd::kNothingLeft && budget_.leaving() == 0) return {};
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+  return {};
 }
 
 Executor::EvictionEnd Executor::EvictTo(uint64_t target_bytes, int64_t slice_ns) {

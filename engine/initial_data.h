@@ -2,9 +2,9 @@
 // the parameter `import` or lying in the data directory as `dbfilename`. Plain function; one
 // thread.
 //
-// The data is read into memory once; with a log, a base of our own is written and listed before
-// anybody is served. Until that one rename the data directory holds no data set, so a crash at any
-// moment before it means that the next start begins again.
+// The data is read once, by a store with a tier in bounded memory; then a base or checkpoint of our
+// own is written and listed before anybody is served. Until that one rename the data directory
+// holds no data set, so a crash at any moment before it means that the next start begins again.
 #pragma once
 
 #include <optional>

@@ -8,6 +8,12 @@
 #include "holdfast/check.h"
 
 namespace holdfast {
+namespace {
+
+constexpr uint64_t kMostHeldBytes = uint64_t{64} << 20;
+constexpr uint64_t kHeldPart = 16;  // of a memory limit
+
+}  // namespace
 
 bool Rendezvous::Arrive() { return missing_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
 
@@ -19,7 +25,10 @@ void Rendezvous::Release() {
 void Rendezvous::Await() { released_.wait(false, std::memory_order_acquire); }
 
 ReplayWorker::ReplayWorker(Store& store, const std::vector<aof::LogSource>& sources)
-    : store_(store), sources_(sources), thread_([this] { Run(); }) {}
+    : store_(store),
+      sources_(sources),
+      max_held_bytes_(std::min(kMostHeldBytes, store.keyspace().budget().limit() / kHeldPart)),
+      thread_([this] { Run(); }) {}
 
 ReplayWorker::~ReplayWorker() { static_cast<void>(Finish()); }
 
@@ -27,7 +36,8 @@ void ReplayWorker::Deal(ReplayShare share) {
   const uint64_t bytes = share.batch->held_bytes();
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] {
-    return queue_.size() < kMaxQueued && (held_bytes_ == 0 || held_bytes_ + bytes <= kMaxHeldBytes);
+    return queue_.size() < kMaxQueued &&
+           (held_bytes_ == 0 || held_bytes_ + bytes <= max_held_bytes_);
   });
   held_bytes_ += bytes;
   queue_.push_back(std::move(share));

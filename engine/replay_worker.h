@@ -60,8 +60,7 @@ class ReplayWorker {
 
  private:
   static constexpr size_t kMaxQueued = 4;
-  static constexpr uint64_t kMaxHeldBytes = uint64_t{64} << 20;  // or one batch
-  static constexpr size_t kWindow = 16;                          // commands prefetched ahead
+  static constexpr size_t kWindow = 16;  // commands prefetched ahead
 
   void Run();
   std::optional<ReplayShare> Take();
@@ -70,6 +69,7 @@ class ReplayWorker {
 
   Store& store_;
   const std::vector<aof::LogSource>& sources_;
+  const uint64_t max_held_bytes_;  // or one batch
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<ReplayShare> queue_;

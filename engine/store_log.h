@@ -54,11 +54,11 @@ class StoreLog final : public commands::Persistence {
   // Of the checkpoint with which the store began; empty: there is none.
   std::string HotList() const;
   // Any thread: a Recover under way returns kUnavailable, if it still reads.
-  void CancelRecovery() { progress_.cancelled.store(true, std::memory_order_relaxed); }
+  void CancelRecovery();
   // Nobody appends any more. Ends the rewrite, writes and syncs everything.
   Status Close();
 
-  // What is read is to become a base, for which all of it must be in memory.
+  // What is replayed is not our own, and can be read again.
   bool Importing() const { return importing_.load(std::memory_order_relaxed); }
   // The last snapshot failed.
   bool SnapshotsFail() const { return snapshots_fail_.load(std::memory_order_relaxed); }
@@ -100,6 +100,8 @@ class StoreLog final : public commands::Persistence {
   Status LoadInitialData();
   Status Import(aof::LogEnd& end);
   Status KeepInitialData(aof::LogEnd& end);
+  Result<std::string> KeepAsCheckpoint();
+  Result<std::string> KeepAsBase(aof::LogEnd& end);
   Status WriteAll(BaseWriter& base);
   uint64_t KeyCount();
   void WarnAboutClock();

@@ -159,6 +159,29 @@ class Cases:
         self.imported(dump, expected, state, source=os.path.dirname(dump))
         shutil.rmtree(os.path.dirname(dump))
 
+    def case_larger_than_memory(self):
+        """With a cold tier an import moves there what does not fit."""
+        if is_redis(self.binary):
+            return
+        limit = 6 << 20
+        dump, expected, state = self.saved(fill_more=lambda client: [
+            client.must("SET", "more:%d" % i, "m" * 5000 + str(i)) for i in range(4000)])
+        folder = new_folder()
+        flags = WITH_LOG + ["--maxmemory", str(limit)]
+        with running(self.binary, folder, flags + ["--import", dump]) as ours:
+            if digest(ours) != state:
+                raise Failed("DEBUG DIGEST differs after the import")
+            with ours.connect() as client:
+                info = client.must("INFO", "memory").decode()
+            peak = int(info.split("used_memory_peak:")[1].split()[0])
+            if peak > 2 * limit:  # the data are four times as much; one value alone is 5 MB
+                raise Failed("used_memory_peak is %d with maxmemory %d" % (peak, limit))
+            ours.kill()
+        with running(self.binary, folder, flags) as ours:
+            compare("after kill -9 and a start", expected, data_set(ours))
+        shutil.rmtree(folder)
+        shutil.rmtree(os.path.dirname(dump))
+
     def case_killed_while_importing(self):
         """At any moment: the next start begins again, or has it all."""
         if is_redis(self.binary):
@@ -167,7 +190,7 @@ class Cases:
         rng = random.Random(self.seed)
         for _ in range(8):
             folder = new_folder()
-            flags = WITH_LOG + ["--import", dump]
+            flags = WITH_LOG + ["--import", dump, "--maxmemory", rng.choice(["0", "6mb"])]
             server = ServerProcess(self.binary, flags, folder=folder, start=False)
             server.launch()
             time.sleep(rng.random() * 0.15)

@@ -19,7 +19,6 @@ constexpr size_t kMaxLineBytes = 1024;  // of a '#' line, as Redis has it
 constexpr size_t kMaxUnsyncedFrames = 1 << 20;
 constexpr std::string_view kTimestamp = "#TS:";
 constexpr std::string_view kFileHeaderStart = "#HF:v=";
-constexpr std::string_view kPreambleStart = "REDIS";
 
 }  // namespace
 
@@ -85,7 +84,7 @@ Status LogReader::OpenSource() {
   std::array<char, kMaxAnnotationBytes> buffer;
   const std::string_view head(buffer.data(), HF_TRY(file_->ReadAt(0, buffer)));
   const bool first = source_ == 0 && source().listed && !source().id;
-  if (first && head.starts_with(kPreambleStart)) return OpenPreamble();
+  if (first && BeginsPreamble(head)) return OpenPreamble();
   return head.starts_with(kFileHeaderStart) ? OpenFramed(head) : OpenUnframed(head);
 }
 

@@ -38,7 +38,7 @@ struct LogReadOptions {
   uint64_t first_frame = 1;             // the number that the first incremental frame must have
   std::optional<UnixMs> until_ms = {};  // stop before the first frame or #TS: line that is later
   size_t piece_bytes = size_t{1} << 20;
-  PreambleOpener open_preamble = {};  // null: a file that begins with "REDIS" is kUnsupported
+  PreambleOpener open_preamble = {};  // null: a file that BeginsPreamble is kUnsupported
 };
 
 // What was found in one file.

@@ -9,11 +9,19 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "aof/log_batch.h"
 #include "holdfast/file_system.h"
 
 namespace holdfast::aof {
+
+// What an RDB file begins with, Redis's or Valkey's.
+inline bool BeginsPreamble(std::string_view head) {
+  return head.starts_with("REDIS") || head.starts_with("VALKEY");
+}
+// So many bytes are enough to say.
+inline constexpr size_t kPreambleStartBytes = 6;
 
 class Preamble {
  public:

@@ -5,12 +5,12 @@
 #include <array>
 
 #include "aof/log_target.h"
+#include "aof/preamble.h"
 
 namespace holdfast {
 namespace {
 
 constexpr char kRedisDump[] = "dump.rdb";
-constexpr std::string_view kRdbMagic = "REDIS";
 
 Result<bool> IsFile(FileSystem& files, const std::string& path) {
   return HF_TRY(files.Exists(path)) && !HF_TRY(files.IsDirectory(path));
@@ -55,10 +55,9 @@ Result<InitialData> FindImport(FileSystem& files, const std::string& path) {
 // As a Redis that was pointed at the directory would take it.
 Result<std::optional<InitialData>> FindDump(FileSystem& files, const std::string& path) {
   if (!HF_TRY(IsFile(files, path))) return std::nullopt;
-  std::array<char, kRdbMagic.size()> head;
+  std::array<char, aof::kPreambleStartBytes> head;
   const auto file = HF_TRY(files.Open(path, {}));
-  if (HF_TRY(file->ReadAt(0, head)) < head.size() ||
-      std::string_view(head.data(), head.size()) != kRdbMagic) {
+  if (!aof::BeginsPreamble({head.data(), HF_TRY(file->ReadAt(0, head))})) {
     return MakeError(
         ErrorCode::kCorruption,
         fmt::format("{} is not an RDB file; to start without its data move it away, or "

@@ -32,7 +32,12 @@ uint64_t RdbFileSource::ChecksumBefore(std::string_view rest) {
 
 Status RdbFileSource::CheckLeft(std::string_view rest, uint64_t wanted) const {
   const uint64_t offset = OffsetOf(rest);
-  if (wanted <= size_ - offset) return {};
+  if (wanted <= size_ - offset && wanted <= UINT32_MAX) return {};
+  if (wanted <= size_ - offset) {
+    return MakeError(
+        ErrorCode::kUnsupported,
+        fmt::format("a string of {} bytes, longer than 4 GiB, at offset {}", wanted, offset));
+  }
   return MakeError(ErrorCode::kCorruption,
                    fmt::format("{} bytes should follow at offset {}, but the file ends at {}",
                                wanted, offset, size_));

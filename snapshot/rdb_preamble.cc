@@ -44,7 +44,8 @@ class RdbPreamble final : public aof::Preamble {
     const std::string_view checksum = !ended_                   ? ""
                                       : reader_->has_checksum() ? ", checksum right"
                                                                 : ", without checksum";
-    return fmt::format("RDB version {}{}", reader_->version(), checksum);
+    return fmt::format("{}RDB version {}{}", reader_->of_valkey() ? "Valkey's " : "",
+                       reader_->version(), checksum);
   }
 
  private:

@@ -16,6 +16,7 @@ using memtable::RdbType;
 
 // Stored on disk: never renumber. What stands where a value's type may stand.
 enum RdbOpcode : uint8_t {
+  kSlotImport = 243,  // Valkey's
   kSlotInfo = 244,
   kFunction2 = 245,
   kFunctionPreGa = 246,
@@ -30,8 +31,9 @@ enum RdbOpcode : uint8_t {
   kEnd = 255,
 };
 
-constexpr std::string_view kMagic = "REDIS";
-constexpr size_t kVersionDigits = 4;
+constexpr size_t kHeaderBytes = 9;
+constexpr std::string_view kMagic = "REDIS";  // and a version of four digits
+constexpr std::string_view kValkeyMagic = "VALKEY";
 constexpr int kFirstVersionWithChecksum = 5;
 constexpr size_t kShownBytes = 64;  // of a name, in a message
 
@@ -78,16 +80,32 @@ Result<std::unique_ptr<RdbReader>> RdbReader::Open(File& file, uint64_t size,
 
 Status RdbReader::ReadHeader() {
   std::string header;
-  for (size_t i = 0; i < kMagic.size() + kVersionDigits; ++i)
-    header += static_cast<char>(HF_TRY(in_.GetByte()));
-  if (!header.starts_with(kMagic)) return Corrupt("it does not begin with REDIS");
-  for (const char digit : header.substr(kMagic.size())) {
-    if (digit < '0' || digit > '9') return Corrupt("REDIS is not followed by a version");
+  for (size_t i = 0; i < kHeaderBytes; ++i) header += static_cast<char>(HF_TRY(in_.GetByte()));
+  of_valkey_ = header.starts_with(kValkeyMagic);
+  const std::string_view magic = of_valkey_ ? kValkeyMagic : kMagic;
+  if (!header.starts_with(magic)) return Corrupt("it does not begin with REDIS or VALKEY");
+  for (const char digit : header.substr(magic.size())) {
+    if (digit < '0' || digit > '9')
+      return Corrupt(fmt::format("{} is not followed by a version", magic));
     version_ = version_ * 10 + (digit - '0');
   }
-  if (version_ == 0) return Corrupt("there is no RDB version 0");
-  if (version_ <= kRdbVersionMax) return {};
-  return Unsupported(fmt::format("RDB version {} is newer than {}", version_, kRdbVersionMax));
+  return CheckVersion();
+}
+
+Status RdbReader::CheckVersion() const {
+  const int newest = of_valkey_ ? kValkeyRdbVersion : kRdbVersionMax;
+  const int oldest = of_valkey_ ? kValkeyRdbVersion : 1;
+  const char* owner = of_valkey_ ? "Valkey's " : "";
+  if (version_ < oldest)
+    return Corrupt(fmt::format("there is no {}RDB version {}", owner, version_));
+  if (version_ <= newest) return {};
+  return Unsupported(fmt::format("{}RDB version {} is newer than {}", owner, version_, newest));
+}
+
+// Valkey gave one number another meaning.
+std::string_view RdbReader::TypeName(uint8_t type) const {
+  const bool differs = of_valkey_ && type == static_cast<uint8_t>(RdbType::kHashFieldTtlsPreGa);
+  return memtable::RdbTypeName(differs ? static_cast<uint8_t>(RdbType::kHashFieldTtls) : type);
 }
 
 Result<bool> RdbReader::Next(RdbEntry& entry) {
@@ -143,6 +161,9 @@ Result<bool> RdbReader::ReadItem(uint8_t opcode, RdbEntry& entry) {
     case kEnd:
       HF_TRY_STATUS(ReadEnd());
       return false;
+    case kSlotImport:
+      if (of_valkey_) return Unsupported("it is of a cluster's node that was importing slots");
+      [[fallthrough]];
     default:
       HF_TRY_STATUS(ReadKey(opcode, entry));
       return true;
@@ -150,7 +171,7 @@ Result<bool> RdbReader::ReadItem(uint8_t opcode, RdbEntry& entry) {
 }
 
 Status RdbReader::ReadKey(uint8_t type, RdbEntry& entry) {
-  const std::string_view type_name = memtable::RdbTypeName(type);
+  const std::string_view type_name = TypeName(type);
   if (type_name.empty())
     return Corrupt(fmt::format("byte {} at offset {} begins nothing", type, position() - 1));
   HF_TRY_STATUS(in_.GetString(entry.key));

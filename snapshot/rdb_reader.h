@@ -1,4 +1,5 @@
-// Reads a Redis RDB file (dump.rdb, a base of Redis's log), versions 1 to 12, key by key:
+// Reads an RDB file (dump.rdb, a base of a log) of Redis's, versions 1 to 12, or of Valkey's,
+// version 80, key by key:
 //
 //   auto reader = HF_TRY(RdbReader::Open(*file, size));
 //   RdbEntry entry;
@@ -27,6 +28,8 @@
 namespace holdfast::snapshot {
 
 inline constexpr int kRdbVersionMax = 12;  // Redis 7.4 and 8.0
+// Valkey 9; before that it wrote Redis's versions. Those between are neither's.
+inline constexpr int kValkeyRdbVersion = 80;
 
 struct RdbEntry {
   uint32_t database = 0;
@@ -52,6 +55,7 @@ class RdbReader {
   // Of the key (or other item) given or refused last; after the end, of what follows the RDB data.
   uint64_t offset() const { return offset_; }
   int version() const { return version_; }
+  bool of_valkey() const { return of_valkey_; }
   // After the end: false if it was written without one (rdbchecksum no, versions 1 to 4).
   bool has_checksum() const { return has_checksum_; }
   UnixMs written_ms() const { return written_ms_; }  // 0: the file does not say
@@ -62,6 +66,7 @@ class RdbReader {
       : source_(file, size, piece_bytes), in_(source_) {}
 
   Status ReadHeader();
+  Status CheckVersion() const;
   Result<bool> ReadItem(uint8_t opcode, RdbEntry& entry);
   Status ReadKey(uint8_t type, RdbEntry& entry);
   Status ReadDatabase();
@@ -69,12 +74,14 @@ class RdbReader {
   Status ReadEnd();
   Status RefuseFunctions();
   Status RefuseModule();
+  std::string_view TypeName(uint8_t type) const;
   uint64_t position() const { return source_.OffsetOf(in_.rest()); }
 
   RdbFileSource source_;
   memtable::RdbDecoder in_;
   uint64_t offset_ = 0;
   int version_ = 0;
+  bool of_valkey_ = false;
   bool has_checksum_ = false;
   UnixMs written_ms_ = 0;
   bool log_base_ = false;

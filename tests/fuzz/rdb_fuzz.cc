@@ -10,6 +10,7 @@
 
 #include "aof/checker.h"
 #include "aof/log_reader.h"
+#include "aof/preamble.h"
 #include "holdfast/check.h"
 #include "memtable/payload.h"
 #include "memtable/rdb_encoding.h"
@@ -75,7 +76,7 @@ void Check(std::string_view text) {
     HF_CHECK(batch.groups.size() <= (1 << 14) && batch.held_bytes() < (1 << 23));
   }
   if (keys) HF_CHECK(counts.loaded == *keys && reader.states()[0].end > 0);
-  if (!keys && text.starts_with("REDIS"))
+  if (!keys && aof::BeginsPreamble(text))
     HF_CHECK(!more || reader.verdict().kind == aof::LogVerdict::Kind::kDamage);
   Console console;
   const std::string_view export_it[] = {"--export", "/out", "/f"};

@@ -70,6 +70,18 @@ TEST(Import, ADumpInTheDataDirectoryIsFound) {
   EXPECT_EQ(Execute(*db->NewSession(), "DBSIZE"), "0");
 }
 
+TEST(Import, TakesWhatValkeyLeft) {
+  const std::string dump = RdbText("080", "VALKEY").Select(0).String("of", "Valkey").End();
+  sim::SimulatedFileSystem disk;
+  disk.SetContents("/data/dump.rdb", dump);
+  EXPECT_EQ(Execute(*MustOpen(disk)->NewSession(), "GET of"), "Valkey");
+  sim::SimulatedFileSystem other;
+  other.SetContents("/data/appendonlydir/appendonly.aof.manifest",
+                    "file appendonly.aof.1.base.rdb seq 1 type b\n");
+  other.SetContents("/data/appendonlydir/appendonly.aof.1.base.rdb", dump);
+  EXPECT_EQ(Execute(*MustOpen(other)->NewSession(), "GET of"), "Valkey");
+}
+
 TEST(Import, DbfilenameSaysWhichFile) {
   sim::SimulatedFileSystem disk;
   disk.SetContents("/data/other.rdb", SampleDump());

@@ -1,12 +1,14 @@
 // The first data of a store with a tier: it moves there while it is read, so that memory stays
 // within its limit, and is there whole or not at all.
-#include <fmt/core.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <set>
+#include <utility>
 
 #include "aof/log_recovery.h"
 #include "aof/posix_file_system.h"
@@ -148,6 +150,19 @@ class TierImportTest : public TierFixture<WatchedFiles> {
     return Store::Create(
         {.config = &config_, .clock = &real_clock_, .random = &random_, .file_system = &files_});
   }
+  // All files, but for the live tier's, and their sizes.
+  static std::string LooksOf(const fs::path& folder) {
+    std::set<std::string> files;
+    for (auto at = fs::recursive_directory_iterator(folder); at != fs::end(at); ++at) {
+      if (at->path().filename() == "live-tier") {
+        at.disable_recursion_pending();
+      } else {
+        const auto size = at->is_regular_file() ? at->file_size() : 0;
+        files.insert(fmt::format("{} {}", at->path().string(), size));
+      }
+    }
+    return fmt::format("{}", fmt::join(files, "\n"));
+  }
   bool HasDataSet() {
     const auto found = aof::LocateLog(files_, folder_.string(), "appendonlydir", "appendonly.aof");
     EXPECT_TRUE(found) << found.error().message;
@@ -248,8 +263,10 @@ TEST_F(TierImportTest, KilledAtEveryChange) {
   fs::remove_all(kept);
   fs::create_directory(kept);
   int kills = 0;
+  std::string last;
   files_.at_change = [&](const std::string&) {
-    if (!fs::exists(folder_)) return;
+    const std::string looks = fs::exists(folder_) ? LooksOf(folder_) : last;
+    if (std::exchange(last, looks) == looks) return;
     const fs::path copy = kept / std::to_string(kills++);
     fs::create_directory(copy);
     for (const auto& entry : fs::directory_iterator(folder_)) {
@@ -279,8 +296,8 @@ TEST_F(TierImportTest, KilledAtEveryChange) {
     EXPECT_EQ(StateOf(*db_), expected) << "opened again";
     Close();
   }
-  EXPECT_GT(done, 2);
-  EXPECT_GT(kills, done + 10);
+  EXPECT_GE(done, 2);
+  EXPECT_GT(kills, done + 5);
   fs::remove_all(kept);
 }
 

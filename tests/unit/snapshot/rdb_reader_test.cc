@@ -4,9 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
+#include <span>
 #include <vector>
 
+#include "holdfast/check.h"
 #include "holdfast/random.h"
 #include "tests/sim/simulated_file_system.h"
 #include "tests/unit/snapshot/rdb_text.h"
@@ -108,6 +111,48 @@ TEST(RdbReaderTest, ReadsWhatRedisWrote) {
   EXPECT_GT(read.written_ms, 1'700'000'000'000);
 }
 
+// Written by valkey-server 9.1.2: SET greeting hello, SET number 12345, SET long of 100 times "ab",
+// in database 3 SET later x PXAT 4102444800000.
+constexpr char kValkeyBytes[] =
+    "VALKEY080\xfa\x0avalkey-ver\x05"
+    "9.1.2\xfa\x0aredis-bits\xc0@\xfa\x05"
+    "ctime\xc2\xf5\x0f\x04k\xfa\x08used-mem\xc2\x00I\x10\x00\xfa\x08"
+    "aof-base\xc0\x00\xfe\x00\xfb\x03\x00\x00\x08greeting\x05hello"
+    "\x00\x06number\xc1"
+    "90\x00\x04long\xc3\x0a@\xc8\x02"
+    "aba\xe0\xba\x01\x01"
+    "ab\xfe\x03\xfb\x01\x01\xfc\x00\xd8\xc3,\xbb\x03\x00\x00\x00"
+    "\x05later\x01x\xff\x15XeB\xcf"
+    "4\xb1N";
+constexpr std::string_view kOfValkey(kValkeyBytes, sizeof(kValkeyBytes) - 1);
+
+TEST(RdbReaderTest, ReadsWhatValkeyWrote) {
+  const ReadOutcome read = Read(kOfValkey);
+  EXPECT_EQ(read.ErrorText(), "");
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += "ab";
+  EXPECT_EQ(read.entries, (Entries{"0:greeting=hello", "0:number=12345", "0:long=" + text,
+                                   "3:later=x@4102444800000"}));
+  EXPECT_TRUE(read.has_checksum);
+  EXPECT_EQ(read.offset, kOfValkey.size());
+}
+
+TEST(RdbReaderTest, ReadsOneVersionOfValkeys) {
+  const auto valkey = [](std::string_view version) { return RdbText(version, "VALKEY"); };
+  EXPECT_EQ(Read(valkey("080").String("k", "v").End()).entries, Entries{"0:k=v"});
+  EXPECT_EQ(Read(valkey("081").End()).error->code, ErrorCode::kUnsupported);
+  EXPECT_TRUE(Read(valkey("081").End()).Says("Valkey's RDB version 81 is newer than 80"));
+  EXPECT_TRUE(Read(RdbText("0080").End()).Says("RDB version 80 is newer than 12"));
+  for (const char* bad : {"011", "079", "8x0", "-80"})
+    EXPECT_EQ(Read(valkey(bad).End()).error->code, ErrorCode::kCorruption) << bad;
+  EXPECT_EQ(Read(RdbText("0100", "VALKE").End()).error->code, ErrorCode::kCorruption);
+  // Its own kind of hash, and what a node of a cluster may write.
+  const ReadOutcome hash = Read(valkey("080").Byte(22).Text("h").Bytes("\x01").End());
+  EXPECT_TRUE(hash.Says("the key 'h' of database 0 is a hash (field TTLs), ")) << hash.ErrorText();
+  EXPECT_EQ(Read(valkey("080").Byte(243).Text("job").End()).error->code, ErrorCode::kUnsupported);
+  EXPECT_EQ(Read(RdbText().Byte(243).Text("job").End()).error->code, ErrorCode::kCorruption);
+}
+
 TEST(RdbReaderTest, ReadsAllItems) {
   const ReadOutcome read = Read(Sample().End());
   EXPECT_EQ(read.ErrorText(), "");
@@ -196,7 +241,7 @@ TEST(RdbReaderTest, NamesFunctionsAndModules) {
 }
 
 TEST(RdbReaderTest, EveryCutIsFound) {
-  for (const std::string& whole : {Sample().End(), std::string(kOfRedis)}) {
+  for (const std::string& whole : {Sample().End(), std::string(kOfRedis), std::string(kOfValkey)}) {
     for (size_t size = 0; size < whole.size(); ++size) {
       const ReadOutcome read = Read(whole.substr(0, size));
       ASSERT_TRUE(read.error) << size;
@@ -208,7 +253,7 @@ TEST(RdbReaderTest, EveryCutIsFound) {
 }
 
 TEST(RdbReaderTest, EveryChangedBitIsFound) {
-  for (const std::string& whole : {Sample().End(), std::string(kOfRedis)}) {
+  for (const std::string& whole : {Sample().End(), std::string(kOfRedis), std::string(kOfValkey)}) {
     for (size_t at = 0; at < whole.size(); ++at) {
       for (int bit = 0; bit < 8; ++bit) {
         std::string changed = whole;
@@ -247,6 +292,44 @@ TEST(RdbReaderTest, NoLengthIsBelieved) {
   }
   EXPECT_TRUE(Read(RdbText().Select(uint64_t{1} << 31).End()).Says("no database 2147483648"));
   EXPECT_TRUE(Read(RdbText().Byte(254).Bytes("\xc0\x01").End()).error);
+}
+
+// A file of that size of which only the beginning is not zeros.
+class HugeFile final : public File {
+ public:
+  HugeFile(std::string head, uint64_t size) : head_(std::move(head)), size_(size) {}
+  Result<size_t> ReadAt(uint64_t offset, std::span<char> out) override {
+    HF_CHECK(offset <= size_ && out.size() <= size_ - offset && out.size() <= (1 << 20));
+    std::ranges::fill(out, '\0');
+    if (offset < head_.size()) head_.copy(out.data(), out.size(), offset);
+    return out.size();
+  }
+  Status WriteAt(uint64_t, std::span<const std::string_view>) override { return {}; }
+  Status Sync() override { return {}; }
+  Status Truncate(uint64_t) override { return {}; }
+  Result<uint64_t> Size() override { return size_; }
+
+ private:
+  const std::string head_;
+  const uint64_t size_;
+};
+
+TEST(RdbReaderTest, NoRoomIsMadeForWhatIsTooLong) {
+  constexpr uint64_t kBytes = uint64_t{5} << 30;
+  const std::string length = "\x81\x00\x00\x00\x01\x00\x00\x00\x00"s;  // 4 GiB
+  for (const std::string& text : {"\x01k"s + length, length, "\x01k\xc3"s + length + "\x05"}) {
+    HugeFile file("REDIS0010\x00"s + text, kBytes);
+    const auto reader = RdbReader::Open(file, kBytes);
+    ASSERT_TRUE(reader);
+    RdbEntry entry;
+    const auto read = (*reader)->Next(entry);
+    ASSERT_FALSE(read);
+    EXPECT_EQ(read.error().code, ErrorCode::kUnsupported) << read.error().message;
+    EXPECT_NE(read.error().message.find("a string of 4294967296 bytes, longer than"),
+              std::string::npos)
+        << read.error().message;
+    EXPECT_EQ((*reader)->offset(), 9U);
+  }
 }
 
 // Strings of all sizes, before, across and behind the pieces in which the file is read.

@@ -20,7 +20,10 @@ inline std::string LittleEndian(uint64_t value, size_t bytes) {
 
 class RdbText {
  public:
-  explicit RdbText(std::string_view version = "0010") : text_("REDIS" + std::string(version)) {}
+  explicit RdbText(std::string_view version = "0010", std::string_view magic = "REDIS")
+      : text_(magic) {
+    text_ += version;
+  }
 
   RdbText& Bytes(std::string_view bytes) {
     text_ += bytes;

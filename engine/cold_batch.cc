@@ -48,6 +48,7 @@ void ColdBatch::Append(keyspace::ColdItem item) {
   HF_CHECK(!item.block || item.bytes.empty());
   HF_CHECK(item.write || (item.probe && item.ticket == 0 && item.leaving_bytes == 0));
   HF_CHECK(!item.erase || (!item.block && item.bytes.empty()));
+  HF_CHECK(!item.by_reference || item.block);
   const std::string_view name = item.key.name;
   char* room = Room(RecordBytes(name.size(), item.bytes.size()));
   if (item.block) block_bytes_ += item.block->AllocatedBytes();
@@ -64,7 +65,8 @@ void ColdBatch::Append(keyspace::ColdItem item) {
                                          .probe = item.probe,
                                          .write = item.write,
                                          .erase = item.erase,
-                                         .evict = item.evict};
+                                         .evict = item.evict,
+                                         .by_reference = item.by_reference};
   name.copy(room + sizeof(Record), name.size());
   item.bytes.copy(room + sizeof(Record) + name.size(), item.bytes.size());
   HF_CHECK(record->name().size() == name.size());

@@ -31,10 +31,13 @@ class ColdBatch {
     bool write;
     bool erase;
     bool evict;
+    bool by_reference;
 
     const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }
     std::string_view name() const { return {bytes(), name_bytes}; }
+    // Empty if the tier has it.
     std::string_view value() const {
+      if (by_reference) return {};
       return block ? block.get()->view() : std::string_view(bytes() + name_bytes, value_bytes);
     }
     keyspace::ColdAddress address() const { return {space, order, name()}; }

@@ -128,8 +128,15 @@ void ColdReads::StartReads(std::vector<std::shared_ptr<Load>> loads) {
     const std::lock_guard lock(mutex_);
     stopped = stop_;
     for (std::shared_ptr<Load>& load : loads) {
-      if (!stopped) waiting_.push_back({std::move(load), now});
+      if (stopped) break;
+      if (load->reference) {
+        const snapshot::ColdHeader header = HeaderOfReference(*load->reference.get());
+        waiting_long_.push_back({{std::move(load), now}, header});
+      } else {
+        waiting_.push_back({std::move(load), now});
+      }
     }
+    if (!waiting_long_.empty()) wake_long_.notify_one();
   }
   if (stopped) {
     for (std::shared_ptr<Load>& load : loads) Refuse({std::move(load), now});
@@ -178,11 +185,21 @@ void ColdReads::LongLoop() {
 void ColdReads::ReadInPlace(std::span<const std::shared_ptr<Load>> loads) {
   const Clock::time_point now = Clock::now();
   std::vector<Request> batch;
-  for (size_t at = 0; at < loads.size(); at += batch.size()) {
+  for (size_t at = 0; at < loads.size(); at += kMostKeysABatch) {
     batch.clear();
-    for (size_t i = at; i < std::min(loads.size(), at + kMostKeysABatch); ++i)
-      batch.push_back({loads[i], now});
-    for (const LongRequest& request : ReadBatch(batch)) ReadLong(request);
+    std::vector<LongRequest> longs;
+    for (const std::shared_ptr<Load>& load :
+         loads.subspan(at, std::min(loads.size() - at, kMostKeysABatch))) {
+      if (load->reference) {
+        longs.push_back({{load, now}, HeaderOfReference(*load->reference.get())});
+      } else {
+        batch.push_back({load, now});
+      }
+    }
+    if (!batch.empty()) {
+      for (LongRequest& request : ReadBatch(batch)) longs.push_back(std::move(request));
+    }
+    for (const LongRequest& request : longs) ReadLong(request);
   }
 }
 
@@ -196,7 +213,7 @@ std::vector<ColdReads::LongRequest> ColdReads::ReadBatch(std::span<const Request
   bool values = false;
   for (const Request& request : batch) {
     keys.push_back(RowKeyOf(request.load->address()));
-    values = values || request.load->need == Need::kValue;
+    values = values || request.load->need >= Need::kRow;
   }
   const auto depth = values ? snapshot::ReadDepth::kRow : snapshot::ReadDepth::kHeader;
   auto rows = parts_.rows->Read(keys, depth);
@@ -229,9 +246,12 @@ std::optional<ColdReads::LongRequest> ColdReads::ReadRow(
     Report(request, std::unexpected(std::move(row).error()));
   } else if (!*row) {
     Report(request, std::nullopt);
-  } else if (request.load->need != Need::kValue) {
-    Report(request,
-           keyspace::ColdValue{.facts = FactsOf((*row)->header), .bytes = {}, .block = {}});
+  } else if (request.load->need < Need::kRow) {
+    Report(request, keyspace::ColdValue{.facts = FactsOf((*row)->header)});
+  } else if ((*row)->header.value_id != 0 && request.load->need == Need::kRow) {
+    HF_CHECK(parts_.references != nullptr);
+    Report(request, keyspace::ColdValue{.facts = FactsOf((*row)->header),
+                                        .reference = parts_.references->To((*row)->header)});
   } else if ((*row)->header.value_id != 0) {
     return LongRequest{request, (*row)->header};
   } else {
@@ -242,6 +262,11 @@ std::optional<ColdReads::LongRequest> ColdReads::ReadRow(
 
 void ColdReads::ReadLong(const LongRequest& request) {
   long_values_.fetch_add(1, std::memory_order_relaxed);
+  if (request.request.load->reference) {
+    auto block = parts_.rows->ReadValue(request.header);
+    if (!block) return Report(request.request, std::unexpected(std::move(block).error()));
+    return Report(request.request, keyspace::ColdValue{.block = *std::move(block)});
+  }
   auto found = parts_.rows->ReadLong(RowKeyOf(request.request.load->address()), request.header);
   if (!found) {
     Report(request.request, std::unexpected(std::move(found).error()));

@@ -26,6 +26,7 @@
 
 #include "engine/cold_rows.h"
 #include "engine/keyspace/cold_store.h"
+#include "engine/value_references.h"
 #include "holdfast/result.h"
 
 namespace holdfast {
@@ -50,6 +51,7 @@ struct ColdReadsParts {
   std::function<void(const std::shared_ptr<keyspace::Load>&,
                      Result<std::optional<keyspace::ColdValue>>)>
       loaded;
+  ValueReferences* references = nullptr;  // to long values that are not to be read
   size_t threads = 4;
 };
 

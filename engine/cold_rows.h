@@ -46,6 +46,7 @@ class ColdRows {
       std::span<const snapshot::ColdKey> keys, snapshot::ReadDepth depth) = 0;
   virtual Result<std::optional<snapshot::ColdValue>> ReadLong(
       const snapshot::ColdKey& key, const snapshot::ColdHeader& header) = 0;
+  virtual Result<BlockRef> ReadValue(const snapshot::ColdHeader& header) = 0;
 };
 
 class LiveTierRows final : public ColdRows {
@@ -62,6 +63,9 @@ class LiveTierRows final : public ColdRows {
   Result<std::optional<snapshot::ColdValue>> ReadLong(const snapshot::ColdKey& key,
                                                       const snapshot::ColdHeader& header) override {
     return tier_.ReadLong(key, header);
+  }
+  Result<BlockRef> ReadValue(const snapshot::ColdHeader& header) override {
+    return tier_.ReadValue(header);
   }
 
  private:

@@ -46,6 +46,7 @@ ColdTier::ColdTier(Store& store, std::unique_ptr<snapshot::LiveTier> tier)
       .rows = &rows_,
       .loaded = [this](const std::shared_ptr<Load>& load,
                        Result<std::optional<ColdValue>> found) { Loaded(load, std::move(found)); },
+      .references = &references_,
       .threads = static_cast<size_t>(threads > 0 ? threads : kReadThreads)});
 }
 
@@ -120,6 +121,12 @@ Status ColdTier::ReadEach(std::span<const ColdAddress> keys, const TakeValue& ta
   return {};
 }
 
+Result<BlockRef> ColdTier::ReadReferenced(const CountedBlock& reference) {
+  auto value = tier_->ReadValue(HeaderOfReference(reference));
+  if (!value && value.error().code == ErrorCode::kCorruption) Distrust(value.error());
+  return value;
+}
+
 Status ColdTier::ReadOrders(SpaceId space, std::span<const KeyOrder> orders, KeyOrder near,
                             uint64_t longest, const TakeOrdered& take) {
   Status broken;  // of a long value
@@ -182,7 +189,7 @@ Status ColdTier::ReclaimSpace() {
   HF_TRY_STATUS(WaitUntilLanded());
   uint64_t next = 0;
   do {
-    next = HF_TRY(tier_->SweepValues(next, kValuesPerLongSweep, [](uint64_t) { return false; }));
+    next = HF_TRY(Sweep(next, kValuesPerLongSweep));
   } while (next != 0);
   return tier_->Compact();
 }
@@ -207,6 +214,7 @@ void ColdTier::Add(commands::TierFields& fields) const {
   add("cold_reads_failed", reads.errors);
   add("cold_reads_waiting", reads.waiting);
   add("cold_read_bytes", reads.bytes);
+  add("cold_long_values_read", reads.long_values);
   add("cold_read_latency_p50_usec", reads.p50_us);
   add("cold_read_latency_p99_usec", reads.p99_us);
   const snapshot::LiveTierFigures tier = tier_->Figures();
@@ -230,13 +238,17 @@ uint64_t ColdTier::WorkingBytes() const {
 }
 
 void ColdTier::Housekeep() {
-  const auto bytes = static_cast<int64_t>(tier_->Figures().memory_bytes + WorkingBytes());
+  const auto bytes = static_cast<int64_t>(tier_->Figures().memory_bytes + WorkingBytes() +
+                                          references_.MemoryBytes());
   store_.keyspace().budget().Add(bytes - counted_bytes_.exchange(bytes));
   counted_.store(true, std::memory_order_release);
-  // Every row that is on its way brings its value along: none names one that lies there.
-  const auto next =
-      tier_->SweepValues(next_value_id_, kValuesPerSweep, [](uint64_t) { return false; });
-  if (next) next_value_id_ = *next;
+  if (const auto next = Sweep(next_value_id_, kValuesPerSweep)) next_value_id_ = *next;
+}
+
+// A row on its way brings its value along, or holds the reference to it.
+Result<uint64_t> ColdTier::Sweep(uint64_t from, size_t at_most) {
+  return tier_->SweepValues(from, at_most,
+                            [this](uint64_t value_id) { return references_.Held(value_id); });
 }
 
 }  // namespace holdfast

@@ -50,6 +50,7 @@ class ColdTier final : public keyspace::ColdStore, public commands::TierFigures 
                                   memtable::KeyOrder end, size_t enough,
                                   const TakeName& take) override;
   Status ReadEach(std::span<const keyspace::ColdAddress> keys, const TakeValue& take) override;
+  Result<BlockRef> ReadReferenced(const CountedBlock& reference) override;
   Result<std::vector<keyspace::ColdHint>> DueHints(UnixMs now_ms, size_t at_most) override;
   Status ForgetHints(std::span<const keyspace::ColdHint> hints) override;
   void ForgetSpace(keyspace::SpaceId space) override { writes_->ForgetSpace(space); }
@@ -103,6 +104,7 @@ class ColdTier final : public keyspace::ColdStore, public commands::TierFigures 
  private:
   ColdTier(Store& store, std::unique_ptr<snapshot::LiveTier> tier);
   uint64_t WorkingBytes() const;
+  Result<uint64_t> Sweep(uint64_t from, size_t at_most);
   Status CheckClean(keyspace::Shard& shard, int database);
   Status CheckCounts();
   bool CountsWrong(keyspace::Shard& shard, int database, std::span<const std::string> rows);
@@ -114,6 +116,7 @@ class ColdTier final : public keyspace::ColdStore, public commands::TierFigures 
   std::optional<std::string> damage_;  // under damage_mutex_
   std::unique_ptr<snapshot::LiveTier> tier_;
   LiveTierRows rows_;
+  ValueReferences references_;
   std::unique_ptr<ColdWrites> writes_;
   std::unique_ptr<ColdReads> reads_;
   std::atomic<int64_t> counted_bytes_{0};  // changed by Housekeep alone

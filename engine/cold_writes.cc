@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "engine/value_references.h"
 #include "holdfast/check.h"
 
 namespace holdfast {
@@ -27,6 +28,17 @@ constexpr milliseconds kCongestedPause{5};
 constexpr int kMostCongestedPauses = 400;  // two seconds
 constexpr milliseconds kLongestRetry{5000};
 constexpr size_t kKeysPerProbe = 256;  // their rows are in memory meanwhile
+
+// Of a value that the tier has, where that is.
+snapshot::ColdHeader RowHeaderOf(const ColdBatch::Record& record) {
+  snapshot::ColdHeader header = HeaderOf(record.facts);
+  if (!record.by_reference) return header;
+  const snapshot::ColdHeader named = HeaderOfReference(*record.block.get());
+  HF_CHECK(named.size == header.size);
+  header.value_id = named.value_id;
+  header.payload_bytes = named.payload_bytes;
+  return header;
+}
 
 }  // namespace
 
@@ -257,7 +269,7 @@ bool ColdWrites::LandTaken() {
       if (!record.write) return;
       writes.push_back({.key = RowKeyOf(record.address()),
                         .erase = record.erase,
-                        .header = HeaderOf(record.facts),
+                        .header = RowHeaderOf(record),
                         .payload = record.value()});
       bytes += record.name_bytes + record.value().size();
     });

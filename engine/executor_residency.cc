@@ -24,19 +24,20 @@ bool Executor::MayBeCold(std::span<const KeyHandle> keys) {
   return std::ranges::any_of(keys, [](const KeyHandle& key) { return key.shard->cold_keys != 0; });
 }
 
-// All that the command looks at is in memory: nothing has to be asked for. (What a row's other_keys
-// name is not among `keys`.)
+// All that the command looks at is in memory, values included: nothing has to be asked for. (What a
+// row's other_keys name is not among `keys`.)
 bool Executor::AllHot(const CommandEntry& entry, std::span<const KeyHandle> keys) {
   return entry.spec->other_keys == nullptr && std::ranges::all_of(keys, [](const KeyHandle& key) {
+           if (key.shard->cold_keys == 0) return true;
            const memtable::Table* table = key.shard->table(key.database);
-           return key.shard->cold_keys == 0 ||
-                  (table != nullptr && table->Find(key.ref) != nullptr);
+           const memtable::Entry* found = table != nullptr ? table->Find(key.ref) : nullptr;
+           return found != nullptr && found->reference() == nullptr;
          });
 }
 
 // A header row says all that a reader of a header wants; who changes the expiry or the name of a
-// key takes its value along, so that is read. What does not care for the old value reads nothing,
-// unless somebody is waiting for an exact count of keys.
+// key takes its value along, so that is read, unless it is long: then its name will do. What does
+// not care for the old value reads nothing, unless somebody is waiting for an exact count of keys.
 void Executor::CollectWanted(int database, const CommandEntry& entry,
                              std::span<const std::string_view> args) {
   other_keys_.clear();
@@ -56,7 +57,7 @@ void Executor::CollectWanted(int database, const CommandEntry& entry,
       if (!store_.keyspace().MustLook()) continue;
       need = Need::kExistence;
     }
-    if (need == Need::kHeader && entry.Has(commands::kWrite)) need = Need::kValue;
+    if (need == Need::kHeader && entry.Has(commands::kWrite)) need = Need::kRow;
     wanted_.push_back({store_.keyspace().Handle(database, args[position.argument]), need});
   }
 }

@@ -50,11 +50,21 @@ struct CleanCopy {
   memtable::KeyOrder order = 0;
   std::string value;
   UnixMs expiry_ms = 0;
-  bool found = false;  // in the tier, the same
-  friend bool operator==(const CleanCopy&, const CleanCopy&) = default;
+  BlockRef reference = {};  // for the value: memory does not have it
+  bool found = false;       // in the tier, the same
+  bool SameAs(const CleanCopy& other) const {
+    return order == other.order && value == other.value && expiry_ms == other.expiry_ms &&
+           reference.get() == other.reference.get();
+  }
 };
 
 CleanCopy CopyOf(const KeyHandle& key, const Entry& entry) {
+  if (CountedBlock* reference = entry.reference()) {
+    return {.order = key.ref.order(),
+            .value = {},
+            .expiry_ms = entry.expiry_ms(),
+            .reference = BlockRef::Share(reference)};
+  }
   Entry::Scratch scratch;
   return {.order = key.ref.order(),
           .value = std::string(entry.StringBytes(scratch)),
@@ -73,7 +83,12 @@ Status ColdTier::CheckClean(Shard& shard, int database) {
     if (!entry->Has(memtable::kDirty)) copies[std::string(key.name())] = CopyOf(key, *entry);
   });
   std::vector<keyspace::ColdAddress> addresses;
-  for (const auto& [name, copy] : copies) addresses.push_back({space, copy.order, name});
+  for (auto& [name, copy] : copies) {
+    addresses.push_back({space, copy.order, name});
+    if (!copy.reference) continue;
+    const BlockRef value = HF_TRY(ReadReferenced(*copy.reference.get()));
+    copy.value = value->view();
+  }
   HF_TRY_STATUS(
       ReadEach(addresses, [&](const keyspace::ColdAddress& key, const keyspace::ColdValue& value) {
         CleanCopy& copy = copies.find(key.name)->second;
@@ -85,7 +100,9 @@ Status ColdTier::CheckClean(Shard& shard, int database) {
   ForEachEntry(keyspace, shard, database, [&](const KeyHandle& key, Entry* entry) {
     const auto copy = copies.find(key.name());
     if (copy == copies.end() || entry->Has(memtable::kDirty)) return;
-    unchanged |= keyspace.space(database) == space && CopyOf(key, *entry) == copy->second;
+    CleanCopy& before = copy->second;
+    if (before.reference) before.value.clear();
+    unchanged |= keyspace.space(database) == space && CopyOf(key, *entry).SameAs(before);
   });
   if (!unchanged) return {};
   return MakeError(ErrorCode::kCorruption, "ERR the tier has something else than memory");
@@ -113,6 +130,7 @@ Status ColdTier::CheckCounts() {
   return MakeError(ErrorCode::kCorruption, "ERR the tier has other keys than were counted");
 }
 
+// The same for entries that have a reference for their value.
 bool ColdTier::CountsWrong(Shard& shard, int database, std::span<const std::string> rows) {
   keyspace::LockedShards locked(store_.keyspace());
   locked.LockOne(shard);
@@ -120,8 +138,14 @@ bool ColdTier::CountsWrong(Shard& shard, int database, std::span<const std::stri
   const auto cold = std::ranges::count_if(rows, [&](const std::string& name) {
     return table == nullptr || table->Find(store_.keyspace().Handle(database, name).ref) == nullptr;
   });
+  uint64_t references = 0;
+  if (table != nullptr) {
+    table->Scan(0, table->size() + 1,
+                [&](const Entry& entry) { references += entry.reference() != nullptr ? 1 : 0; });
+  }
   const keyspace::ColdCount& count = shard.residency->cold(database);
-  return count.unknown == 0 && static_cast<uint64_t>(cold) != count.keys;
+  return references != count.references ||
+         (count.unknown == 0 && static_cast<uint64_t>(cold) != count.keys);
 }
 
 Status ColdTier::SpillAll() {

@@ -70,6 +70,7 @@ using commands::Session;
 using keyspace::KeyAccess;
 using keyspace::KeyHandle;
 using keyspace::LockedShards;
+using keyspace::Need;
 
 void Executor::ResetTransaction(Session& session) {
   LockedShards none(store_.keyspace());
@@ -112,13 +113,17 @@ void Executor::LockForExec(const Session& session, LockedShards& locks) {
   }
 }
 
+// A long value may come as a reference, but not where one command gives it to another key and
+// another command then wants its bytes.
 void Executor::CollectWantedByExec(const Session& session) {
   wanted_.clear();
+  bool transfers = false;
   DatabasesOfExec databases(session.database, store_.keyspace().databases());
   for (const commands::QueuedCommand& queued : session.transaction.queue) {
     const std::vector<std::string_view> args(queued.args.begin(), queued.args.end());
     const size_t first = wanted_.size();
     CollectWanted(databases.selected(), *queued.entry, args);
+    transfers |= wanted_.size() - first > 1 && queued.entry->Has(commands::kWrite);
     for (WantedKey& wanted : std::span(wanted_).subspan(first))
       wanted.key.database = databases.Now(wanted.key.database);
     databases.Follow(*queued.entry, args);
@@ -126,6 +131,11 @@ void Executor::CollectWantedByExec(const Session& session) {
   for (const commands::Watch& watch : session.watches) {
     wanted_.push_back(
         {store_.keyspace().Handle(watch.database, watch.key), keyspace::Need::kHeader});
+  }
+  const auto wants_value = [](const WantedKey& wanted) { return wanted.need == Need::kValue; };
+  if (!transfers || std::ranges::none_of(wanted_, wants_value)) return;
+  for (WantedKey& wanted : wanted_) {
+    if (wanted.need == Need::kRow) wanted.need = Need::kValue;
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "holdfast/check.h"
 #include "memtable/entry_builder.h"
+#include "memtable/value_reference.h"
 
 namespace holdfast::memtable {
 namespace {
@@ -31,8 +32,7 @@ size_t Entry::OwnBytes() const { return ValueOffset() + ValueBytes(form(), value
 size_t Entry::AllocatedBytes() const {
   size_t bytes = UsableSize(this, OwnBytes());
   if (key_length_ == kLongKeyLength) bytes += Load<CountedBlock*>(KeyOffset())->AllocatedBytes();
-  HF_CHECK(form() != ValueForm::kObject);
-  if (form() == ValueForm::kBlock) bytes += block()->AllocatedBytes();
+  if (const CountedBlock* held = HeldBlock()) bytes += held->AllocatedBytes();
   return bytes;
 }
 
@@ -46,6 +46,7 @@ std::string_view Entry::StringBytes(Scratch& scratch) const {
     case ValueForm::kInteger:
     case ValueForm::kObject:
     case ValueForm::kElsewhere:
+    case ValueForm::kReference:
       break;
   }
   HF_CHECK(form() == ValueForm::kInteger);
@@ -55,7 +56,10 @@ std::string_view Entry::StringBytes(Scratch& scratch) const {
 }
 
 size_t Entry::StringLength() const {
-  if (form() == ValueForm::kElsewhere) return Load<uint64_t>(ValueOffset());
+  if (form() == ValueForm::kElsewhere) [[unlikely]]
+    return Load<uint64_t>(ValueOffset());
+  if (form() == ValueForm::kReference) [[unlikely]]
+    return ReferenceIn(*reference()).size;
   Scratch scratch;
   return StringBytes(scratch).size();
 }
@@ -67,6 +71,16 @@ std::optional<int64_t> Entry::Integer() const {
 
 CountedBlock* Entry::block() const {
   return form() == ValueForm::kBlock ? Load<CountedBlock*>(ValueOffset()) : nullptr;
+}
+
+CountedBlock* Entry::reference() const {
+  return form() == ValueForm::kReference ? Load<CountedBlock*>(ValueOffset()) : nullptr;
+}
+
+CountedBlock* Entry::HeldBlock() const {
+  HF_CHECK(form() != ValueForm::kObject);
+  const bool holds = form() == ValueForm::kBlock || form() == ValueForm::kReference;
+  return holds ? Load<CountedBlock*>(ValueOffset()) : nullptr;
 }
 
 Entry* EntryBuilder::Allocate(size_t key_bytes, bool expires, size_t value_bytes) {
@@ -140,8 +154,7 @@ Entry* EntryBuilder::CopyHead(const Entry* entry, UnixMs expiry_ms, size_t value
 }
 
 void EntryBuilder::ReleaseBlock(Entry* entry) {
-  HF_CHECK(entry->form() != ValueForm::kObject);
-  if (entry->form() == ValueForm::kBlock) BlockRef::Adopt(entry->block()).Reset();
+  if (CountedBlock* held = entry->HeldBlock()) BlockRef::Adopt(held).Reset();
 }
 
 Entry* EntryBuilder::Replace(Entry* entry, const NewValue& value, UnixMs expiry_ms,

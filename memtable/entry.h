@@ -3,12 +3,12 @@
 //   header 16 | expiry 8 (if kHasExpiry) | key | value
 //
 // The value is the bytes themselves (inline string), an 8-byte integer, or an 8-byte pointer to a
-// CountedBlock (long string) or to a collection. A key longer than 65,534 bytes lies in a
-// CountedBlock too. Collections will hang off the pointer of kObject: what they are follows from
-// type() and from a first byte of the object's own (its encoding), so that sizing and freeing one
-// is a switch over the type, with no virtual table in the object. An Entry is owned by the Table
-// that holds it; it is read and changed only under its shard's lock. Nothing here can fail:
-// allocation failure ends the process.
+// CountedBlock (long string, or what names one that the live tier has) or to a collection. A key
+// longer than 65,534 bytes lies in a CountedBlock too. Collections will hang off the pointer of
+// kObject: what they are follows from type() and from a first byte of the object's own (its
+// encoding), so that sizing and freeing one is a switch over the type, with no virtual table in the
+// object. An Entry is owned by the Table that holds it; it is read and changed only under its
+// shard's lock. Nothing here can fail: allocation failure ends the process.
 #pragma once
 
 #include <cstddef>
@@ -32,6 +32,7 @@ enum class ValueForm : uint8_t {
   kBlock,      // pointer to a CountedBlock
   kObject,     // pointer to a collection (types to come)
   kElsewhere,  // 8 bytes: its size. The value lies in the live tier alone; never in a table
+  kReference,  // pointer to a ValueReference's block: a long value that lies in the live tier alone
 };
 
 // What became of the entry since the live tier last saw it (DESIGN section 6, R1).
@@ -78,16 +79,18 @@ class Entry {
     char text[24];
   };
   std::string_view StringBytes(Scratch& scratch) const;
-  size_t StringLength() const;             // also of form kElsewhere
+  size_t StringLength() const;             // also of forms kElsewhere and kReference
   std::optional<int64_t> Integer() const;  // only form kInteger
   CountedBlock* block() const;             // only form kBlock, else null
+  CountedBlock* reference() const;         // only form kReference, else null
 
  private:
   friend class EntryBuilder;
   Entry() = default;
 
   size_t ValueOffset() const;
-  size_t OwnBytes() const;  // asked of the allocator for the entry itself
+  size_t OwnBytes() const;          // asked of the allocator for the entry itself
+  CountedBlock* HeldBlock() const;  // of either form that holds one, else null
   // A value or key that is 8 bytes in the entry; nothing in it is aligned.
   template <typename T>
   T Load(size_t offset) const {

@@ -17,7 +17,7 @@ struct NewValue {
   bool raw = false;
   std::string_view bytes;         // kInline; must not lie in the entry that it replaces
   int64_t integer = 0;            // kInteger
-  CountedBlock* block = nullptr;  // kBlock; one reference, taken over
+  CountedBlock* block = nullptr;  // kBlock, kReference; one reference, taken over
 
   static NewValue Inline(std::string_view bytes, bool raw) {
     return {ValueForm::kInline, raw, bytes, 0, nullptr};
@@ -30,6 +30,9 @@ struct NewValue {
   }
   static NewValue Block(BlockRef block, bool raw) {
     return {ValueForm::kBlock, raw, {}, 0, block.Release()};
+  }
+  static NewValue Reference(BlockRef reference, bool raw) {
+    return {ValueForm::kReference, raw, {}, 0, reference.Release()};
   }
   size_t size() const { return form == ValueForm::kInline ? bytes.size() : sizeof(int64_t); }
 };

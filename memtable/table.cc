@@ -8,6 +8,7 @@
 #include "holdfast/check.h"
 #include "holdfast/number.h"
 #include "memtable/entry_builder.h"
+#include "memtable/value_reference.h"
 
 namespace holdfast::memtable {
 namespace {
@@ -76,6 +77,12 @@ Entry* Table::SetBlock(const KeyRef& key, Entry* existing, BlockRef block, UnixM
     return Put(key, existing, NewValue::Inline(block->view(), raw), expiry_ms);
   }
   return Put(key, existing, NewValue::Block(std::move(block), raw), expiry_ms);
+}
+
+Entry* Table::SetReference(const KeyRef& key, Entry* existing, BlockRef reference, UnixMs expiry_ms,
+                           bool raw) {
+  HF_CHECK(ReferenceIn(*reference.get()).size > kInlineValueLimit);
+  return Put(key, existing, NewValue::Reference(std::move(reference), raw), expiry_ms);
 }
 
 Table::Writable Table::ResizeString(const KeyRef& key, Entry* existing, size_t length) {
@@ -150,6 +157,8 @@ Entry* Table::CopyValue(const KeyRef& key, Entry* existing, const Entry& from, U
   if (CountedBlock* block = from.block()) {
     return Put(key, existing, NewValue::Block(BlockRef::Share(block), raw), expiry_ms);
   }
+  if (CountedBlock* reference = from.reference())
+    return SetReference(key, existing, BlockRef::Share(reference), expiry_ms, raw);
   Entry::Scratch scratch;
   return Put(key, existing, NewValue::Inline(from.StringBytes(scratch), raw), expiry_ms);
 }

@@ -67,6 +67,9 @@ class Table {
   Entry* SetString(const KeyRef& key, Entry* existing, const StringSpec& spec);
   Entry* SetInteger(const KeyRef& key, Entry* existing, int64_t value, UnixMs expiry_ms);
   Entry* SetBlock(const KeyRef& key, Entry* existing, BlockRef block, UnixMs expiry_ms, bool raw);
+  // Of a long string that the live tier has: `reference` names it.
+  Entry* SetReference(const KeyRef& key, Entry* existing, BlockRef reference, UnixMs expiry_ms,
+                      bool raw);
   // Grows or shrinks a string to `length`, zero-filled, and returns its writable bytes: in place
   // where they fit, with slack for the next append, copied first when the block is shared. The
   // entry becomes raw (as after APPEND and SETRANGE) and its address may change.

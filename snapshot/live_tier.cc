@@ -121,7 +121,7 @@ Result<std::vector<std::optional<ColdValue>>> LiveTier::Read(std::span<const Col
 // that an error.
 Result<std::optional<ColdValue>> LiveTier::ReadLong(const ColdKey& key, const ColdHeader& header) {
   for (ColdHeader named = header;;) {
-    auto block = ReadChunks(named);
+    auto block = ReadValue(named);
     if (block) return ColdValue{.header = named, .payload = {}, .block = *std::move(block)};
     if (block.error().code != ErrorCode::kCorruption)
       return std::unexpected(At(std::move(block).error(), key));
@@ -134,7 +134,7 @@ Result<std::optional<ColdValue>> LiveTier::ReadLong(const ColdKey& key, const Co
 }
 
 // Straight into the block that memory will hold: a long value is never there twice.
-Result<BlockRef> LiveTier::ReadChunks(const ColdHeader& header) {
+Result<BlockRef> LiveTier::ReadValue(const ColdHeader& header) {
   if (header.payload_bytes > kMostPayloadBytes)
     return MakeError(ErrorCode::kCorruption,
                      fmt::format("a cold value of {} bytes", header.payload_bytes));

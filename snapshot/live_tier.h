@@ -84,6 +84,9 @@ class LiveTier {
   // The value of a row that Read found with kRow to be long. Null: the key has no row any more. May
   // take as long as half a gigabyte takes.
   Result<std::optional<ColdValue>> ReadLong(const ColdKey& key, const ColdHeader& header);
+  // The long value that a header names, whatever rows there are. Somebody sees to it that it is not
+  // swept. kCorruption if it is not there.
+  Result<BlockRef> ReadValue(const ColdHeader& header);
   // In their order: of several writes of a key the last counts. All or nothing.
   Status Land(std::span<const ColdWrite> writes);
   // True: writers should be held back, the files that landed are not compacted fast enough.
@@ -113,11 +116,11 @@ class LiveTier {
 
   // Removes a space's rows. Nothing writes to it any more.
   Status DropSpace(SpaceId space);
-  // Frees long values that no row names, but for those of which `is_queued` says that a write on
-  // its way may name them. Looks at `at_most` values, from `from` on; returns where to go on, 0:
-  // done.
+  // Frees long values that no row names, but for those of which `is_held` says that memory, or a
+  // write on its way, may name them: asked while nothing lands, and before the rows are. Looks at
+  // `at_most` values, from `from` on; returns where to go on, 0: done.
   Result<uint64_t> SweepValues(uint64_t from, size_t at_most,
-                               const std::function<bool(uint64_t value_id)>& is_queued);
+                               const std::function<bool(uint64_t value_id)>& is_held);
 
   // Writes all rows again, so that what was erased takes no room any more. Beside everything else;
   // as long as that takes, or until Cancel, which is for good.
@@ -135,7 +138,6 @@ class LiveTier {
   class Landing;
   explicit LiveTier(std::unique_ptr<Database> database);
 
-  Result<BlockRef> ReadChunks(const ColdHeader& header);
   Result<bool> Named(uint64_t value_id, std::vector<std::string>& references);
   Status TakeIn(Landing& landing);
   Status TakeInLocked(Landing& landing);

@@ -249,7 +249,7 @@ Status LiveTier::DropSpace(SpaceId space) {
 }
 
 Result<uint64_t> LiveTier::SweepValues(uint64_t from, size_t at_most,
-                                       const std::function<bool(uint64_t)>& is_queued) {
+                                       const std::function<bool(uint64_t)>& is_held) {
   Landing landing(*database_);
   // Or the chunks of a value might be there, and its row and references not yet.
   const std::lock_guard lock(database_->landing_mutex);
@@ -266,9 +266,13 @@ Result<uint64_t> LiveTier::SweepValues(uint64_t from, size_t at_most,
     HF_CHECK(value_id >= next && value_id < database_->next_value_id.load());
     next = value_id + 1;
     std::vector<std::string> references;
-    // Asked first: what is queued may land in between.
-    if (is_queued(value_id) || HF_TRY(Named(value_id, references))) continue;
-    landing.EraseRange(kChunks, BigEndianKey(value_id), BigEndianKey(value_id + 1));
+    // Asked first: who is about to name it may have read its row just now.
+    if (is_held(value_id)) continue;
+    if (HF_TRY(Named(value_id, references))) {
+      references.pop_back();  // the one that is right; the others are of former names
+    } else {
+      landing.EraseRange(kChunks, BigEndianKey(value_id), BigEndianKey(value_id + 1));
+    }
     for (const std::string& reference : references) landing.Erase(kReferences, reference);
   }
   HF_TRY_STATUS(landing.Write());

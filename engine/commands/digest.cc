@@ -56,14 +56,21 @@ class Sum {
   Status Add() {
     memtable::KeyOrder next = 0;
     keyspace::MemoryStretch stretch;
+    std::vector<Referenced> referenced;
     while (next < memtable::kOrderEnd) {
-      stretch.Take(keyspace_, locks_, database_, next, kEntriesPerStep,
-                   [&](const memtable::Entry& entry) {
-                     Digest digest{};
-                     Mix(host_, digest, entry.key());
-                     MixValue(host_, digest, entry);
-                     Count(digest);
-                   });
+      stretch.Take(
+          keyspace_, locks_, database_, next, kEntriesPerStep, [&](const memtable::Entry& entry) {
+            if (CountedBlock* reference = entry.reference()) {
+              referenced.push_back({std::string(entry.key()), entry.type(),
+                                    entry.Has(memtable::kHasExpiry), BlockRef::Share(reference)});
+              return;
+            }
+            Digest digest{};
+            Mix(host_, digest, entry.key());
+            MixValue(host_, digest, entry);
+            Count(digest);
+          });
+      HF_TRY_STATUS(AddReferenced(referenced));
       if (stretch.cold()) HF_TRY_STATUS(AddCold(stretch, next));
       next = stretch.end();
     }
@@ -79,6 +86,26 @@ class Sum {
     std::string name;
     uint64_t size;
   };
+
+  // In memory, but for its value.
+  struct Referenced {
+    std::string name;
+    memtable::ValueType type;
+    bool expires;
+    BlockRef reference;
+  };
+
+  Status AddReferenced(std::vector<Referenced>& keys) {
+    for (const Referenced& key : keys) {
+      const BlockRef value = HF_TRY(keyspace_.cold_store()->ReadReferenced(*key.reference.get()));
+      Digest digest{};
+      Mix(host_, digest, key.name);
+      MixValue(host_, digest, key.type, value->view(), key.expires);
+      Count(digest);
+    }
+    keys.clear();
+    return {};
+  }
 
   void Count(const Digest& of_key) {
     Combine(host_, digest_, View(of_key));

@@ -38,7 +38,7 @@ constexpr KeySpec kMoveKeys[] = {
 };
 
 constexpr KeySpec kObjectEncodingKeys[] = {
-    {.flags = kKeyRO, .need = Need::kValue, .begin_position = 2},
+    {.flags = kKeyRO, .need = Need::kRow, .begin_position = 2},
 };
 
 constexpr KeySpec kObjectFreqKeys[] = {

@@ -62,6 +62,7 @@ struct ColdItem {
   ColdFacts facts = {};
   std::string_view bytes = {};  // of the value; to be copied
   BlockRef block = {};          // or this, of a long value
+  bool by_reference = false;    // the tier has the value, `block` is the reference to it
 };
 
 // What was found of a key before the first write of it landed.
@@ -84,9 +85,10 @@ struct ColdLanded {
 
 // What a read found.
 struct ColdValue {
-  ColdFacts facts;
-  std::string_view bytes;  // of the value, unless only facts were asked for
-  BlockRef block;          // or this, of a long value
+  ColdFacts facts = {};
+  std::string_view bytes = {};  // of the value, unless only facts were asked for
+  BlockRef block = {};          // or this, of a long value
+  BlockRef reference = {};      // or what names it: a long value that was not asked for
 };
 
 // A key that may be due.
@@ -109,7 +111,8 @@ class ColdStore {
   // before, if it probes, to Keyspace::Probed, with no lock held. The bytes are copied here.
   virtual void Queue(ColdItem item) = 0;
 
-  // ---- no lock held; List and ReadEach inside EXEC: the gate, so they must not wait for it
+  // ---- no lock held; List, ReadEach and ReadReferenced inside EXEC: the gate, so they must not
+  // wait for it
   // What is queued is to land soon: memory is short.
   virtual void Hurry() = 0;
   // Until all that was queued before has landed and was reported; an error if it cannot land now.
@@ -128,6 +131,8 @@ class ColdStore {
   // meanwhile. May take seconds. Unlike a load it leaves nothing behind.
   using TakeValue = std::function<void(const ColdAddress& key, const ColdValue& value)>;
   virtual Status ReadEach(std::span<const ColdAddress> keys, const TakeValue& take) = 0;
+  // The value that an entry of form kReference has. May take seconds.
+  virtual Result<BlockRef> ReadReferenced(const CountedBlock& reference) = 0;
   // Keys that were written with an expiry up to `now_ms`, oldest first. They are hints: memory, and
   // then the key's facts, say what is. Whoever has dealt with one forgets it, or gets it again.
   virtual Result<std::vector<ColdHint>> DueHints(UnixMs now_ms, size_t at_most) = 0;

@@ -130,6 +130,8 @@ KeyAccess::Place KeyAccess::Prepare(const KeyHandle& key, Entry* existing) {
     table.Revive(tombstone);
     return {.table = table, .entry = tombstone, .created = true, .cold = true};
   }
+  if (existing->form() == memtable::ValueForm::kReference) [[unlikely]]
+    Keyspace::CountReference(shard, key.database, false);
   if (existing->form() == memtable::ValueForm::kElsewhere) [[unlikely]] {
     // At the cut the tier had it, and it still has: no image.
     Keyspace::NoLongerCold(shard, key.database, existing->Has(memtable::kHasExpiry));
@@ -164,6 +166,13 @@ Entry* KeyAccess::Changed(const KeyHandle& key, Entry* entry, const Place& place
     Touch(*entry);
   }
   CountChange(key);
+  return entry;
+}
+
+// After a change that takes an old value along, be it that memory has no more than its name.
+Entry* KeyAccess::Counted(const KeyHandle& key, Entry* entry) {
+  if (entry->form() == memtable::ValueForm::kReference) [[unlikely]]
+    Keyspace::CountReference(*key.shard, key.database, true);
   return entry;
 }
 
@@ -204,14 +213,15 @@ Table::Writable KeyAccess::ResizeString(const KeyHandle& key, Entry* existing, s
 Entry* KeyAccess::SetExpiry(const KeyHandle& key, Entry* existing, UnixMs expiry_ms) {
   HF_CHECK(existing != nullptr && existing->form() != memtable::ValueForm::kElsewhere);
   const Place place = Prepare(key, existing);
-  return Changed(key, place.table.SetExpiry(key.ref, place.entry, expiry_ms), place);
+  return Counted(key, Changed(key, place.table.SetExpiry(key.ref, place.entry, expiry_ms), place));
 }
 
 Entry* KeyAccess::CopyValue(const KeyHandle& key, Entry* existing, const Entry& from,
                             UnixMs expiry_ms) {
   HF_CHECK(from.form() != memtable::ValueForm::kElsewhere);
   const Place place = Prepare(key, existing);
-  return Changed(key, place.table.CopyValue(key.ref, place.entry, from, expiry_ms), place);
+  return Counted(key,
+                 Changed(key, place.table.CopyValue(key.ref, place.entry, from, expiry_ms), place));
 }
 
 // What has a cold copy, or one on its way, leaves a tombstone (R7), whose delete lands in the

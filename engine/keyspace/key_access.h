@@ -7,7 +7,9 @@
 //
 // A key that is neither in memory nor known to be nowhere must have been asked for beforehand
 // (LoadSet): its value is then in memory, or its header stands in for it, an entry of form
-// kElsewhere, which has type, TTL and size, and can be replaced or erased like any other. Only who
+// kElsewhere, which has type, TTL and size, and can be replaced or erased like any other. A long
+// value may be in memory as a reference (form kReference): that is enough to give the key another
+// expiry, copy or rename it; who needs the bytes asks for them beforehand as well. Only who
 // overwrites a key whatever it was need not ask: the new entry is marked kUnknown, and the queue of
 // cold writes finds out what it replaced.
 //
@@ -126,6 +128,7 @@ class KeyAccess {
   memtable::Entry* FindLive(const KeyHandle& key);
   Place Prepare(const KeyHandle& key, memtable::Entry* existing);
   memtable::Entry* Changed(const KeyHandle& key, memtable::Entry* entry, const Place& place);
+  static memtable::Entry* Counted(const KeyHandle& key, memtable::Entry* entry);
   void Remove(const KeyHandle& key, memtable::Entry* existing);
   void CountChange(const KeyHandle& key);
   static memtable::Entry* Count(const KeyHandle& key, memtable::Entry* found) {

@@ -68,6 +68,7 @@ Keyspace::DatabaseSize Keyspace::SizeOf(LockedShards& locks, int database) {
       sum.cold += cold.keys;
       sum.clean += cold.clean;
       sum.clean_bytes += cold.clean_bytes;
+      sum.references += cold.references;
       sum.unknown += cold.unknown;
     });
   }
@@ -103,6 +104,7 @@ ShardCounters Keyspace::Counters(LockedShards& locks) {
       sum.evicted += locked.counters.evicted;
       sum.spilled += locked.counters.spilled;
       sum.loaded += locked.counters.loaded;
+      sum.referenced += locked.counters.referenced;
       sum.cold_reads += locked.counters.cold_reads;
       sum.coalesced += locked.counters.coalesced;
     });
@@ -191,7 +193,8 @@ uint64_t Keyspace::Flush(LockedShards& gate, int database, bool lazily) {
 uint64_t Keyspace::ForgetCold(Shard& shard, int database) {
   if (shard.residency == nullptr) return 0;
   const ColdCount forgotten = std::exchange(shard.residency->cold(database), {});
-  shard.cold_keys -= forgotten.keys;
+  HF_CHECK(shard.cold_keys >= forgotten.keys + forgotten.references);
+  shard.cold_keys -= forgotten.keys + forgotten.references;
   return forgotten.keys;
 }
 

@@ -81,6 +81,8 @@ class Keyspace {
   void QueueBuried(Shard& shard);
   // An entry became clean, or is about to be so no more. Lock held.
   static void CountClean(const KeyHandle& key, const memtable::Entry& entry, bool clean);
+  // An entry has a reference for its value from now on, or is about to have it no more. Lock held.
+  static void CountReference(Shard& shard, int database, bool has);
   // The same for an entry as of a snapshot's cut, which goes even if there is no room: the caller
   // sees to that. If it `changes` now, nothing of it will be clean. Lock held.
   void QueueImage(const KeyHandle& key, memtable::Entry& entry, bool changes);
@@ -138,6 +140,7 @@ class Keyspace {
     uint64_t cold = 0;   // of the keys, not in memory
     uint64_t clean = 0;  // of the others, in the tier as they are
     uint64_t clean_bytes = 0;
+    uint64_t references = 0;  // of these others, without their long values
     uint64_t tombstones = 0;  // no keys: deletes that the tier has yet to see
     uint64_t unknown = 0;     // up to so many keys too many: see SettleSize
   };
@@ -190,6 +193,7 @@ class Keyspace {
   bool QueueProbes(Shard& shard, int database, memtable::KeyOrder& next);
   void LandedLocked(Shard& shard, const ColdLanded& item);
   void Install(Shard& shard, Load& load, ColdValue& value, const eviction::AccessRule& rule);
+  void InstallReferenced(Shard& shard, Load& load, BlockRef value);
   bool InstallOneWarm(Shard& shard, int database, WarmKey& warm, const eviction::AccessRule& rule,
                       UnixMs now_ms);
   memtable::Entry* PutClean(const KeyHandle& key, ColdValue& value);

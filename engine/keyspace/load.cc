@@ -1,5 +1,6 @@
 #include "engine/keyspace/load.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/keyspace/shard_residency.h"
@@ -20,7 +21,7 @@ bool Satisfies(const Load& load, Need need) {
     case Load::State::kFailed:
       return false;
     case Load::State::kHeader:
-      return need != Need::kValue;
+      return need < Need::kRow;
     case Load::State::kAbsent:
     case Load::State::kInstalled:
       return true;
@@ -39,35 +40,40 @@ LoadSet::Presence LoadSet::Want(Keyspace& keyspace, const KeyHandle& key, Need n
   const SpaceId space = keyspace.space(key.database);
   std::shared_ptr<Load> load = residency.Find(space, key.ref);
   const memtable::Table* table = shard.table(key.database);
-  const bool known = (table != nullptr && table->Find(key.ref) != nullptr) ||
-                     residency.cold(key.database).keys == 0;
+  const memtable::Entry* entry = table != nullptr ? table->Find(key.ref) : nullptr;
+  // Of a long value memory may have nothing but what names it.
+  CountedBlock* reference = entry != nullptr && need == Need::kValue ? entry->reference() : nullptr;
+  const bool known =
+      reference == nullptr && (entry != nullptr || residency.cold(key.database).keys == 0);
   if (load == nullptr) {
     if (known) return Presence::kThere;
     load = residency.Make(space, shard.index, key.ref, need);
-    Read(load);
+    Read(load, reference);
   }
   Pin(load);
-  if (known || Satisfies(*load, need)) return Presence::kThere;
-  if (load->state == Load::State::kFailed) {
+  if (known || (reference == nullptr && Satisfies(*load, need))) return Presence::kThere;
+  if (load->state == Load::State::kFailed && load->reference.get() == reference) {
     error_ = load->error;
     return Presence::kFailed;
   }
-  if (load->state == Load::State::kHeader) {  // more is wanted than was fetched
+  if (load->state != Load::State::kReading) {  // more is wanted than was fetched
     load->Settle(Load::State::kReading);
+    load->overtaken = false;
     load->need = need;
-    Read(load);
+    Read(load, reference);
   }
   if (!IsToRead(*load)) {
     ++shard.counters.coalesced;
-  } else if (need == Need::kValue) {
-    load->need = need;
+  } else {
+    load->need = std::max(load->need, need);
   }
   load->waiting.push_back(shared_from_this());
   outstanding_.fetch_add(1, std::memory_order_relaxed);
   return Presence::kCold;
 }
 
-void LoadSet::Read(const std::shared_ptr<Load>& load) {
+void LoadSet::Read(const std::shared_ptr<Load>& load, CountedBlock* reference) {
+  load->reference = reference != nullptr ? BlockRef::Share(reference) : BlockRef();
   load->reader = this;
   load->reader_index = to_read_.size();
   to_read_.push_back(load);

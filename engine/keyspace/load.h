@@ -37,6 +37,9 @@ struct Load {
 
   // What the read is to bring; set before it starts, not changed until it ends.
   Need need = Need::kValue;
+  // If set: the key is in memory, and what is to be read is the value that this names. No row is
+  // looked at, so no write of the key can be in the way.
+  BlockRef reference;
 
   enum class State : uint8_t {
     kReading,
@@ -102,7 +105,7 @@ class LoadSet : public std::enable_shared_from_this<LoadSet> {
   friend class Keyspace;
   void CountDown();
   void Pin(std::shared_ptr<Load> load);
-  void Read(const std::shared_ptr<Load>& load);
+  void Read(const std::shared_ptr<Load>& load, CountedBlock* reference);
   bool IsToRead(const Load& load) const;
 
   std::vector<std::shared_ptr<Load>> pinned_;

@@ -8,6 +8,7 @@
 #include "eviction/access_rank.h"
 #include "holdfast/check.h"
 #include "memtable/entry_builder.h"
+#include "memtable/value_reference.h"
 
 namespace holdfast::keyspace {
 
@@ -59,7 +60,10 @@ ColdItem Keyspace::ItemOf(const KeyHandle& key, const Entry& entry, Entry::Scrat
                 .rank = RankOf(entry),
                 .expiry_ms = entry.expiry_ms(),
                 .size = entry.StringLength()};
-  if (CountedBlock* block = entry.block(); block != nullptr) {
+  if (CountedBlock* reference = entry.reference(); reference != nullptr) {
+    item.block = BlockRef::Share(reference);
+    item.by_reference = true;
+  } else if (CountedBlock* block = entry.block(); block != nullptr) {
     item.block = BlockRef::Share(block);
   } else {
     item.bytes = entry.StringBytes(scratch);
@@ -77,6 +81,19 @@ void Keyspace::MarkProbe(Shard& shard, Entry& entry, ColdItem& item) {
   const bool before_cut = CutWalk::Unsaved(shard, entry);
   item.cut = static_cast<uint8_t>(shard.residency->cut() - (before_cut ? 1 : 0));
   entry.Mark(memtable::kUnknown, false);
+}
+
+void Keyspace::CountReference(Shard& shard, int database, bool has) {
+  HF_DCHECK(shard.lock.Held());
+  ColdCount& count = shard.residency->cold(database);
+  if (has) {
+    ++count.references;
+    ++shard.cold_keys;
+    return;
+  }
+  HF_CHECK(count.references > 0 && shard.cold_keys >= count.references);
+  --count.references;
+  --shard.cold_keys;
 }
 
 bool Keyspace::QueueWrite(const KeyHandle& key, Entry& entry, bool evict) {
@@ -156,6 +173,7 @@ void Keyspace::DropClean(const KeyHandle& key, Entry* entry) {
   HF_CHECK(entry->Has(memtable::kCold) && !entry->Has(memtable::kDirty) &&
            !entry->Has(memtable::kTombstone));
   CountClean(key, *entry, false);
+  if (entry->reference() != nullptr) CountReference(shard, key.database, false);
   ColdCount& cold = shard.residency->cold(key.database);
   ++cold.keys;
   ++shard.cold_keys;
@@ -238,9 +256,12 @@ void Keyspace::Loaded(const std::shared_ptr<Load>& load, Result<std::optional<Co
   } else if (!found) {
     load->error = found.error();
     load->Settle(Load::State::kFailed);
+  } else if (load->reference) {
+    HF_CHECK(found->has_value());
+    InstallReferenced(shard, *load, std::move((*found)->block));
   } else if (!found->has_value()) {
     load->Settle(Load::State::kAbsent);
-  } else if (load->need != Need::kValue) {
+  } else if (load->need < Need::kRow) {
     const ColdFacts& facts = (*found)->facts;
     load->header.reset(memtable::EntryBuilder::Create(
         load->ref, memtable::NewValue::Elsewhere(facts.size, facts.raw_string), facts.expiry_ms));
@@ -279,7 +300,30 @@ void Keyspace::Install(Shard& shard, Load& load, ColdValue& value,
   HF_CHECK(TableFor(shard, database).Find(key.ref) == nullptr);
   if (load.pins == 0) return;
   Entry* entry = PutClean(key, value);
+  if (entry->reference() != nullptr) ++shard.counters.referenced;
   entry->set_eviction_state(StateOfLoaded(shard, key.ref, value.facts.rank, rule));
+  ++shard.counters.loaded;
+  CountBytes(shard, database);
+}
+
+// The value takes the place of what named it, if it is still that: nothing changes by it, so a
+// write of the entry that is on its way stays what the entry is.
+void Keyspace::InstallReferenced(Shard& shard, Load& load, BlockRef value) {
+  const int database = DatabaseOf(load.space);
+  load.Settle(Load::State::kInstalled);
+  Table& table = TableFor(shard, database);
+  Entry* entry = table.Find(load.ref);
+  if (entry == nullptr || entry->reference() != load.reference.get() || load.pins == 0) return;
+  HF_CHECK(value && value->size == memtable::ReferenceIn(*load.reference.get()).payload_bytes);
+  const KeyHandle key{load.ref, &shard, database};
+  const bool clean = !entry->Has(memtable::kDirty);
+  if (clean) CountClean(key, *entry, false);
+  CountReference(shard, database, false);
+  const uint16_t ticket = entry->ticket();
+  entry = table.SetBlock(key.ref, entry, std::move(value), entry->expiry_ms(),
+                         entry->Has(memtable::kRawString));
+  entry->set_ticket(ticket);
+  if (clean) CountClean(key, *entry, true);
   ++shard.counters.loaded;
   CountBytes(shard, database);
 }
@@ -289,13 +333,21 @@ Entry* Keyspace::PutClean(const KeyHandle& key, ColdValue& value) {
   const ColdFacts& facts = value.facts;
   Table& table = TableFor(*key.shard, key.database);
   NoLongerCold(*key.shard, key.database, facts.expiry_ms != memtable::kNoExpiry);
-  Entry* entry = value.block ? table.SetBlock(key.ref, nullptr, std::move(value.block),
-                                              facts.expiry_ms, facts.raw_string)
-                             : table.SetString(key.ref, nullptr,
-                                               {.bytes = value.bytes,
-                                                .expiry_ms = facts.expiry_ms,
-                                                .raw = facts.raw_string,
-                                                .try_integer = facts.integer});
+  Entry* entry = nullptr;
+  if (value.reference) {
+    entry = table.SetReference(key.ref, nullptr, std::move(value.reference), facts.expiry_ms,
+                               facts.raw_string);
+    CountReference(*key.shard, key.database, true);
+  } else if (value.block) {
+    entry =
+        table.SetBlock(key.ref, nullptr, std::move(value.block), facts.expiry_ms, facts.raw_string);
+  } else {
+    entry = table.SetString(key.ref, nullptr,
+                            {.bytes = value.bytes,
+                             .expiry_ms = facts.expiry_ms,
+                             .raw = facts.raw_string,
+                             .try_integer = facts.integer});
+  }
   entry->Mark(memtable::kCold, true);
   CountClean(key, *entry, true);
   entry->Mark(memtable::kEpoch, key.shard->epoch);

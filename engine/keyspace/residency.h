@@ -10,7 +10,9 @@ namespace holdfast::keyspace {
 enum class Need : uint8_t {
   kNothing,    // the old value does not matter (plain SET)
   kExistence,  // is it there (EXISTS, SET NX)
-  kHeader,     // type, TTL, size (TTL, TYPE, EXPIRE)
+  kHeader,     // type, TTL, size (TTL, TYPE)
+  kRow,        // all of it, or of a long value what names it: enough to give the key another
+               // expiry or name (EXPIRE, RENAME, COPY)
   kValue,      // all of it
 };
 

@@ -28,6 +28,7 @@ struct ShardCounters {
   uint64_t evicted = 0;
   uint64_t spilled = 0;     // left memory for the tier
   uint64_t loaded = 0;      // came back
+  uint64_t referenced = 0;  // of these, without their long values
   uint64_t cold_reads = 0;  // keys looked up in the tier
   uint64_t coalesced = 0;   // who needed a key that somebody else was reading
 };
@@ -35,8 +36,8 @@ struct ShardCounters {
 struct alignas(64) Shard {
   ShardLock lock;
   uint16_t index = 0;
-  // Keys of all databases that are in the tier and not in memory: while there are none, nobody
-  // need look further.
+  // Keys of all databases that are in the tier and not in memory, or in memory without their long
+  // values: while there are none, nobody need look further.
   uint64_t cold_keys = 0;
   bool epoch = false;       // R2: the current snapshot epoch
   CutWalk* walk = nullptr;  // set while a walk has not finished with this shard

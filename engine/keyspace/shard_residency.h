@@ -28,6 +28,7 @@ struct ColdCount {
   // Entries in memory that the tier has as they are.
   uint64_t clean = 0;
   uint64_t clean_bytes = 0;
+  uint64_t references = 0;  // entries in memory of form kReference
 };
 
 class ShardResidency {

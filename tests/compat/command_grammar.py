@@ -34,6 +34,7 @@ class Vocabulary:
 
     def __init__(self, rng):
         self.rng = rng
+        self.long_share = 0  # of some values: longer than 64 KiB
 
     def pick(self, items):
         return self.rng.choice(items)
@@ -65,10 +66,12 @@ class Vocabulary:
                               b"0.1", b"10.000", b"3.0e3"])
         if kind == 7 and self.chance(0.15):
             return self.big_value()
+        if kind == 8 and self.chance(self.long_share):
+            return self.big_value(self.rng.randint(65537, 200000))
         return self.pick([b"hello", b"world", b"foobar", b"", b"ohmytext", b"mynewtext", b"aaaa"])
 
-    def big_value(self):
-        size = self.pick([4095, 16383, 16384, 65535, 65536, 65537, 100000])
+    def big_value(self, size=None):
+        size = size or self.pick([4095, 16383, 16384, 65535, 65536, 65537, 100000])
         return (b"%08d" % self.rng.randrange(10 ** 8) * (size // 8 + 1))[:size]
 
     def integer(self):

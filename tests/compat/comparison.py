@@ -147,6 +147,8 @@ class Comparison:
         self.skip = skip
         self.spill_percent = spill_percent
         self.spills = 0
+        self.references = 0  # long cold values that a command took along without reading them
+        self.references_before = 0
         self.queued = {}
         self.commands = 0
         self.equal = 0
@@ -186,6 +188,8 @@ class Comparison:
             if len(found) > 40:
                 return found
         found += self.compare_data(len(steps) - 1)
+        if self.spill_percent:
+            self._count_references()
         return found
 
     def first_mismatch(self, steps, with_data, known=()):
@@ -229,6 +233,17 @@ class Comparison:
         self.spills += reply == b"+OK\r\n"
         if reply.startswith(b"-ERR the tier"):
             sys.exit("DEBUG SPILL: %s" % reply.decode())
+
+    def _count_references(self):
+        """At the end of a section; CONFIG RESETSTAT may have come in between."""
+        try:
+            info = self.sides[1].admin.command("INFO", "tiering")
+        except BROKEN:
+            return
+        line = re.search(rb"loaded_references:(\d+)", info if isinstance(info, bytes) else b"")
+        now = int(line[1]) if line else 0
+        self.references += now - self.references_before if now >= self.references_before else now
+        self.references_before = now
 
     @staticmethod
     def _command_of(step, at):

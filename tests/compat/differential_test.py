@@ -40,6 +40,7 @@ def section_rng(seed, section):
 def random_section(seed, section, arguments):
     rng = section_rng(seed, section)
     generator = Generator(rng, arguments.families, [name.upper().encode() for name in arguments.skip])
+    generator.v.long_share = 1 if arguments.spill_percent else 0
     return section_steps(generator, rng.choice([60, 150, 300, 600]))
 
 
@@ -135,7 +136,8 @@ def compare_servers(arguments, subject_path, alteration=None):
                  len(report.known), sum(report.known.values()), comparison.equal,
                  comparison.allowed, comparison.deaths), flush=True)
         if arguments.spill_percent:
-            print("everything was spilled %d times" % comparison.spills)
+            print("everything was spilled %d times, long values were taken along unread %d times"
+                  % (comparison.spills, comparison.references))
         return comparison, report, proxy.altered if proxy else 0
 
 
@@ -189,6 +191,9 @@ def main():
         print("note: redis-server stands in for the server under test")
     if arguments.spill_percent and not comparison.spills:
         sys.exit("nothing was ever spilled")
+    if arguments.spill_percent >= 20 and arguments.commands >= 20000 and whole_run(arguments) \
+            and not arguments.abuse and not comparison.references:
+        sys.exit("no long cold value was ever renamed, copied, moved or given another expiry")
     return 1 if report.known or comparison.deaths else 0
 
 

@@ -200,6 +200,64 @@ class Deleter(Workload):
         return [self.key("n")]
 
 
+class LongValues(Workload):
+    """A value that is too long for a row of the cold tier gets other names, copies and expiries."""
+    STEPS = [("SET", "a"), ("COPY", "a", "b"), ("PEXPIREAT", "b"), ("RENAME", "a", "c"),
+             ("PERSIST", "c"), ("COPY", "b", "a"), ("DEL", "b"), ("PEXPIREAT", "c"),
+             ("RENAME", "c", "b"), ("COPY", "a", "c"), ("PEXPIREAT", "a"), ("RENAME", "b", "d"),
+             ("DEL", "a"), ("COPY", "d", "a"), ("PERSIST", "d"), ("DEL", "b", "c", "d")]
+    FAR_MS = 4000000000000
+
+    @staticmethod
+    def value(step):
+        return b"%08d" % step * 12500
+
+    def step_commands(self, step):
+        name, *keys = self.STEPS[(step - 1) % len(self.STEPS)]
+        command = [name] + [self.key(":" + key) for key in keys]
+        if name == "SET":
+            command += [self.value(step), "PXAT", self.FAR_MS + step]
+        elif name == "PEXPIREAT":
+            command += [self.FAR_MS + step]
+        return [command]
+
+    def state(self, step):
+        """By key, the step that set its value and its expiry (-1: none), after that step."""
+        state = {}
+        if step == 0:
+            return state
+        for past in range((step - 1) // len(self.STEPS) * len(self.STEPS) + 1, step + 1):
+            name, *keys = self.STEPS[(past - 1) % len(self.STEPS)]
+            if name == "SET":
+                state[keys[0]] = (past, self.FAR_MS + past)
+            elif name == "COPY":
+                state[keys[1]] = state[keys[0]]
+            elif name == "RENAME":
+                state[keys[1]] = state.pop(keys[0])
+            elif name == "DEL":
+                for key in keys:
+                    state.pop(key, None)
+            else:
+                state[keys[0]] = (state[keys[0]][0], self.FAR_MS + past if name == "PEXPIREAT" else -1)
+        return state
+
+    def found_steps(self, client):
+        found = {}
+        for key in "abcd":
+            value = client.must("GET", self.key(":" + key))
+            if value is None:
+                continue
+            step = int(value[:8])
+            if value != self.value(step):
+                return "%s holds %d bytes that are not the value of step %d" % (key, len(value), step)
+            found[key] = (step, client.must("PEXPIRETIME", self.key(":" + key)))
+        for step in range(self.acknowledged, self.sent + 1):
+            if self.state(step) == found:
+                return step
+        return "%r is the state after none of the steps %d to %d" % (found, self.acknowledged,
+                                                                     self.sent)
+
+
 class Reader:
     """Reads growing numbers and remembers the largest it was shown, also of unconfirmed writes."""
 
@@ -235,5 +293,5 @@ class Reader:
 
 
 def all_workloads(seed):
-    kinds = [Counter, Counter, Sequence, Group, Group, ManyKeys, Appender, Deleter]
+    kinds = [Counter, Counter, Sequence, Group, Group, ManyKeys, Appender, Deleter, LongValues]
     return [kind(number, seed) for number, kind in enumerate(kinds)]

@@ -30,6 +30,7 @@ class ColdReadsTest : public testing::Test {
     keyspace::ColdFacts facts;
     bool in_block = false;
     std::thread::id by;
+    BlockRef reference;
   };
 
   void Make(size_t threads) {
@@ -40,11 +41,12 @@ class ColdReadsTest : public testing::Test {
                                   Result<std::optional<keyspace::ColdValue>> found) {
                              Note(load, std::move(found));
                            },
+                       .references = &references_,
                        .threads = threads});
     reads_->Start();
   }
   void Note(const std::shared_ptr<Load>& load, Result<std::optional<keyspace::ColdValue>> found) {
-    Found noted{.text = "(nil)", .facts = {}, .by = std::this_thread::get_id()};
+    Found noted{.text = "(nil)", .facts = {}, .by = std::this_thread::get_id(), .reference = {}};
     if (!found) {
       noted.text = "error: " + found.error().message;
     } else if (*found) {
@@ -52,6 +54,7 @@ class ColdReadsTest : public testing::Test {
       noted.in_block = bool{value.block};
       noted.text = value.block ? value.block->view() : value.bytes;
       noted.facts = value.facts;
+      noted.reference = value.reference;
     }
     const std::lock_guard lock(mutex_);
     EXPECT_TRUE(found_.emplace(load->name, noted).second) << "reported twice: " << load->name;
@@ -78,6 +81,7 @@ class ColdReadsTest : public testing::Test {
   }
 
   FakeColdRows rows_;
+  ValueReferences references_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::string, Found> found_;
@@ -140,6 +144,42 @@ TEST_F(ColdReadsTest, AFactIsNotAValue) {
   EXPECT_EQ(Await("short").text, "");
   EXPECT_EQ(Await("long").facts.size, 100'000U);
   EXPECT_EQ(reads_->Figures().long_values, 0U);
+}
+
+// With a row goes its value, or what names one that is long; by that it can be read without the
+// row.
+TEST_F(ColdReadsTest, ARowNamesItsLongValue) {
+  Make(1);
+  Put("short", "abc");
+  Put("long", std::string(100'000, 'x'));
+  rows_.Shut(FakeColdRows::kLongDoor);
+  reads_->StartReads({Of("short", Need::kRow), Of("long", Need::kRow)});
+  EXPECT_EQ(Await("short").text, "abc");
+  EXPECT_FALSE(Await("short").reference);
+  const Found found = Await("long");
+  EXPECT_EQ(found.text, "");
+  EXPECT_EQ(found.facts.size, 100'000U);
+  ASSERT_TRUE(found.reference);
+  EXPECT_EQ(reads_->Figures().long_values, 0U);
+  rows_.Open(FakeColdRows::kLongDoor);
+  rows_.Shut(FakeColdRows::kReadDoor);
+  for (const char* name : {"renamed", "in place", "gone"}) {
+    const std::shared_ptr<Load> load = Of(name);
+    load->reference = found.reference;
+    if (std::string_view(name) == "gone")
+      load->reference = references_.To({.size = 70'000, .value_id = 99, .payload_bytes = 70'000});
+    if (std::string_view(name) == "in place") {
+      const std::shared_ptr<Load> loads[] = {load};
+      reads_->ReadInPlace(loads);
+    } else {
+      reads_->StartReads({load});
+    }
+  }
+  EXPECT_EQ(Await("renamed").text, std::string(100'000, 'x'));
+  EXPECT_EQ(Await("in place").text, std::string(100'000, 'x'));
+  EXPECT_EQ(Await("gone").text, "error: no such value");
+  EXPECT_EQ(reads_->Figures().long_values, 3U);
+  rows_.Open(FakeColdRows::kReadDoor);
 }
 
 TEST_F(ColdReadsTest, OnlyThoseWhoWaitForABrokenKeyHearOfIt) {

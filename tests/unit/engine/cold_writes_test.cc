@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/value_references.h"
 #include "holdfast/random.h"
 #include "tests/unit/engine/fake_cold_rows.h"
 
@@ -480,6 +481,27 @@ TEST_F(ColdWritesTest, ManyThreads) {
   for (int shard = 0; shard < kShards; ++shard)
     EXPECT_EQ(last[static_cast<size_t>(shard)],
               fmt::format("{:08}", newest[static_cast<size_t>(shard)]));
+  ExpectNothingCounted();
+}
+
+// A row that names a value which the tier has; the reference is held until the row is there.
+TEST_F(ColdWritesTest, AReferenceLandsAsARowThatNamesItsValue) {
+  Make();
+  ValueReferences references;
+  rows_.Shut(FakeColdRows::kLandDoor);
+  ColdItem item = Put("k", "");
+  item.facts.size = 100'000;
+  item.by_reference = true;
+  item.block = references.To({.size = 100'000, .value_id = 7, .payload_bytes = 100'000});
+  writes_->Queue(std::move(item));
+  rows_.AwaitSomebodyAt(FakeColdRows::kLandDoor);
+  EXPECT_TRUE(references.Held(7));
+  rows_.Open(FakeColdRows::kLandDoor);
+  AwaitLanded();
+  EXPECT_EQ(rows_.NamedBy({0, 0, "k"}), 7U);
+  EXPECT_FALSE(references.Held(7));
+  ASSERT_EQ(rows_.landed().size(), 1U);
+  EXPECT_EQ(rows_.landed()[0].value, "");
   ExpectNothingCounted();
 }
 

@@ -55,6 +55,7 @@ class FakeColdRows final : public ColdRows {
   void PutRow(const Key& key, std::string value) {
     const std::lock_guard lock(mutex_);
     rows_[key] = std::move(value);
+    ids_.try_emplace(key, ids_.size() + 1);
   }
   std::map<Key, std::string> rows() const {
     const std::lock_guard lock(mutex_);
@@ -63,6 +64,11 @@ class FakeColdRows final : public ColdRows {
   std::vector<Write> landed() const {
     const std::lock_guard lock(mutex_);
     return landed_;
+  }
+  uint64_t NamedBy(const Key& key) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = named_.find(key);
+    return found != named_.end() ? found->second : 0;
   }
   std::vector<size_t> landings() const {
     const std::lock_guard lock(mutex_);
@@ -89,6 +95,8 @@ class FakeColdRows final : public ColdRows {
         rows_.erase(key);
       } else {
         rows_[key] = write.payload;
+        ids_.try_emplace(key, ids_.size() + 1);
+        named_[key] = write.header.value_id;
       }
     }
     landings_.push_back(writes.size());
@@ -117,7 +125,7 @@ class FakeColdRows final : public ColdRows {
       if (row == rows_.end()) continue;
       const bool is_long = row->second.size() > snapshot::kInlineBytes;
       values[i].emplace().header = {.size = row->second.size(),
-                                    .value_id = is_long ? uint64_t{7} : 0,
+                                    .value_id = is_long ? ids_.at(row->first) : 0,
                                     .payload_bytes = row->second.size()};
       if (depth != snapshot::ReadDepth::kHeader && !is_long) values[i]->payload = row->second;
     }
@@ -134,6 +142,20 @@ class FakeColdRows final : public ColdRows {
     row->second.copy(value.block->data(), row->second.size());
     value.block->size = row->second.size();
     return value;
+  }
+
+  Result<BlockRef> ReadValue(const snapshot::ColdHeader& header) override {
+    std::unique_lock lock(mutex_);
+    Pass(kLongDoor, lock);
+    for (const auto& [key, id] : ids_) {
+      if (id != header.value_id) continue;
+      const std::string& value = rows_.at(key);
+      BlockRef block = BlockRef::Adopt(CountedBlock::Create(value.size()));
+      value.copy(block->data(), value.size());
+      block->size = value.size();
+      return block;
+    }
+    return MakeError(ErrorCode::kCorruption, "no such value");
   }
 
  private:
@@ -160,6 +182,8 @@ class FakeColdRows final : public ColdRows {
   int at_[kDoors] = {};
   std::set<std::string> broken_;
   std::map<Key, std::string> rows_;
+  std::map<Key, uint64_t> ids_;    // of long values
+  std::map<Key, uint64_t> named_;  // by rows that landed without a value
   std::vector<Write> landed_;
   std::vector<size_t> landings_;
   std::vector<snapshot::SpaceId> dropped_;

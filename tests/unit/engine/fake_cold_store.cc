@@ -6,6 +6,8 @@
 #include <cstring>
 #include <utility>
 
+#include "memtable/value_reference.h"
+
 namespace holdfast::keyspace {
 namespace {
 
@@ -27,10 +29,18 @@ bool FakeColdStore::HasRoom(const ColdItem& item) const {
 void FakeColdStore::Queue(ColdItem item) {
   EXPECT_TRUE(has_room);
   EXPECT_TRUE(keyspace_->shards()[item.shard].lock.Held());
-  EXPECT_EQ(item.ticket == 0, !item.write);
+  EXPECT_TRUE(item.ticket == 0 ? !item.write || takes_images : item.write);
   const std::lock_guard lock(mutex_);
-  const std::string_view bytes = item.block ? item.block->view() : item.bytes;
-  EXPECT_TRUE(item.erase || item.facts.size == bytes.size());
+  Row row{.facts = item.facts};
+  if (item.by_reference) {
+    row.value_id = memtable::ReferenceIn(*item.block.get()).value_id;
+    EXPECT_TRUE(values_.contains(row.value_id)) << "of " << item.key.name;
+    row.bytes = values_[row.value_id];
+  } else {
+    row.bytes = item.block ? item.block->view() : item.bytes;
+    if (row.bytes.size() > memtable::kInlineValueLimit) row.value_id = ++last_value_id_;
+  }
+  EXPECT_TRUE(item.erase || item.facts.size == row.bytes.size());
   if (item.probe) {  // nothing of the key may be on its way, or the answer would be another
     EXPECT_EQ(LastQueued(item.shard, KeyOf(item.key)), nullptr);
   }
@@ -43,7 +53,8 @@ void FakeColdStore::Queue(ColdItem item) {
                                  .cut = item.cut,
                                  .probe = item.probe,
                                  .write = item.write,
-                                 .row = {item.facts, std::string(bytes)}});
+                                 .row = std::move(row),
+                                 .reference = item.by_reference ? item.block : BlockRef()});
 }
 
 bool FakeColdStore::Land(size_t shard) {
@@ -67,6 +78,11 @@ bool FakeColdStore::Land(size_t shard) {
     rows_.erase(write.key);
   } else {
     rows_[write.key] = write.row;
+    if (write.reference) {
+      EXPECT_TRUE(values_.contains(write.row.value_id)) << "of " << name;
+    } else if (write.row.value_id != 0) {
+      values_[write.row.value_id] = write.row.bytes;
+    }
     if (write.row.facts.expiry_ms != memtable::kNoExpiry)
       hints_.emplace(write.row.facts.expiry_ms, write.key);
   }
@@ -112,7 +128,8 @@ void FakeColdStore::ReadInPlace(std::span<const std::shared_ptr<Load>> loads) {
 }
 
 void FakeColdStore::CheckRead(const std::shared_ptr<Load>& load) {
-  EXPECT_TRUE(load->overtaken || LastQueued(load->shard, KeyOf(load->address())) == nullptr)
+  EXPECT_TRUE(load->overtaken || load->reference ||
+              LastQueued(load->shard, KeyOf(load->address())) == nullptr)
       << load->name;
   ++reads_started_;
 }
@@ -131,6 +148,7 @@ bool FakeColdStore::Finish(size_t index, bool fails) {
 void FakeColdStore::SeeNow() {
   const std::lock_guard lock(mutex_);
   for (const std::shared_ptr<Load>& load : reads_) {
+    if (load->reference) continue;
     const Row* row = Find(load->address());
     seen_.emplace(load.get(), row != nullptr ? std::optional(*row) : std::nullopt);
   }
@@ -146,21 +164,57 @@ void FakeColdStore::Report(const std::shared_ptr<Load>& load, bool fails) {
     return keyspace_->Loaded(
         load, std::unexpected(Error{ErrorCode::kIoError, "the disk is on fire"}), rule);
   }
+  if (load->reference) {
+    ++values_read_;
+    return keyspace_->Loaded(load, ColdValue{.block = CopyToBlock(ValueOf(*load->reference.get()))},
+                             rule);
+  }
   std::optional<Row> row = Copy(load->address());
   {
     const std::lock_guard lock(mutex_);
     if (auto seen = seen_.extract(load.get())) row = std::move(seen.mapped());
   }
   if (!row) return keyspace_->Loaded(load, std::nullopt, rule);
-  ColdValue value{.facts = row->facts, .bytes = {}, .block = {}};
-  if (load->need == Need::kValue) {
-    if (row->bytes.size() > memtable::kInlineValueLimit) {
-      value.block = CopyToBlock(row->bytes);
-    } else {
-      value.bytes = row->bytes;
-    }
+  keyspace_->Loaded(load, ValueOf(*row, load->need), rule);
+}
+
+// Refers to the row.
+ColdValue FakeColdStore::ValueOf(const Row& row, Need need) {
+  ColdValue value{.facts = row.facts};
+  if (need < Need::kRow) return value;
+  if (row.value_id != 0 && need == Need::kRow) {
+    const uint64_t size = row.bytes.size();
+    value.reference =
+        references_.To({.size = size, .value_id = row.value_id, .payload_bytes = size});
+  } else if (row.bytes.size() > memtable::kInlineValueLimit) {
+    ++values_read_;
+    value.block = CopyToBlock(row.bytes);
+  } else {
+    value.bytes = row.bytes;
   }
-  keyspace_->Loaded(load, std::move(value), rule);
+  return value;
+}
+
+std::string FakeColdStore::ValueOf(const CountedBlock& reference) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = values_.find(memtable::ReferenceIn(reference).value_id);
+  EXPECT_NE(found, values_.end()) << "a value was freed that memory names";
+  return found != values_.end() ? found->second : "";
+}
+
+Result<BlockRef> FakeColdStore::ReadReferenced(const CountedBlock& reference) {
+  if (list_fails) return std::unexpected(Error{ErrorCode::kIoError, "the disk is on fire"});
+  return CopyToBlock(ValueOf(reference));
+}
+
+size_t FakeColdStore::Sweep() {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(values_, [this](const auto& value) {
+    const bool named = std::ranges::any_of(
+        rows_, [&](const auto& row) { return row.second.value_id == value.first; });
+    return !references_.Held(value.first) && !named;
+  });
+  return values_.size();
 }
 
 Result<memtable::KeyOrder> FakeColdStore::List(SpaceId space, memtable::KeyOrder from,

@@ -1,7 +1,7 @@
 // A tier in memory that does nothing by itself: what was queued lands, and what was asked for is
-// read, when a test says so. It checks what the keyspace promises its tier (R6: no read of a key
-// that has a write on its way). Any thread may call it as a tier, and land and finish; what looks
-// inside is for when nothing is under way.
+// read, when a test says so. A value that memory holds in a block is long here. It checks what the
+// keyspace promises its tier (R6: no read of a key that has a write on its way). Any thread may
+// call it as a tier, and land and finish; what looks inside is for when nothing is under way.
 #pragma once
 
 #include <atomic>
@@ -21,6 +21,7 @@
 #include "engine/keyspace/cold_store.h"
 #include "engine/keyspace/keyspace.h"
 #include "engine/keyspace/load.h"
+#include "engine/value_references.h"
 #include "eviction/access_rule.h"
 
 namespace holdfast::keyspace {
@@ -28,8 +29,9 @@ namespace holdfast::keyspace {
 class FakeColdStore final : public ColdStore {
  public:
   struct Row {
-    ColdFacts facts;
-    std::string bytes;
+    ColdFacts facts = {};
+    std::string bytes = {};
+    uint64_t value_id = 0;  // of a long value
   };
   using RowKey = std::tuple<SpaceId, memtable::KeyOrder, std::string>;
   struct Write {
@@ -43,6 +45,7 @@ class FakeColdStore final : public ColdStore {
     bool probe;
     bool write;
     Row row;
+    BlockRef reference;  // the row names a value that is there
   };
 
   // The keyspace that it reports to; once.
@@ -62,6 +65,10 @@ class FakeColdStore final : public ColdStore {
   size_t probes() const { return probes_; }
   void FinishAll();
   void DropForgottenSpaces();
+  // Long values that nobody names any more are freed; how many are left.
+  size_t Sweep();
+  // What an entry of form kReference has.
+  std::string ValueOf(const CountedBlock& reference) const;
 
   const std::map<RowKey, Row>& rows() const { return rows_; }
   // For keys that are cold from the beginning.
@@ -77,8 +84,10 @@ class FakeColdStore final : public ColdStore {
     return reads_.size();
   }
   size_t reads_started() const { return reads_started_; }
+  size_t values_read() const { return values_read_; }  // long ones
 
   bool has_room = true;
+  bool takes_images = false;   // of entries that change: nothing of them will be clean
   bool landing_fails = false;  // for who waits for it
   bool list_fails = false;
   bool hints_fail = false;
@@ -99,6 +108,7 @@ class FakeColdStore final : public ColdStore {
   Result<memtable::KeyOrder> List(SpaceId space, memtable::KeyOrder from, memtable::KeyOrder end,
                                   size_t enough, const TakeName& take) override;
   Status ReadEach(std::span<const ColdAddress> keys, const TakeValue& take) override;
+  Result<BlockRef> ReadReferenced(const CountedBlock& reference) override;
   Result<std::vector<ColdHint>> DueHints(UnixMs now_ms, size_t at_most) override;
   Status ForgetHints(std::span<const ColdHint> hints) override;
   void ForgetSpace(SpaceId space) override { forgotten_.insert(space); }
@@ -108,12 +118,16 @@ class FakeColdStore final : public ColdStore {
     return {key.space, key.order, std::string(key.name)};
   }
   void Report(const std::shared_ptr<Load>& load, bool fails);
+  ColdValue ValueOf(const Row& row, Need need);
   void CheckRead(const std::shared_ptr<Load>& load);
   std::optional<Row> Copy(const ColdAddress& key) const;
 
   Keyspace* keyspace_ = nullptr;
   mutable std::mutex mutex_;  // guards the rest; never held while the keyspace is called
   std::map<RowKey, Row> rows_;
+  std::map<uint64_t, std::string> values_;  // long ones, by their numbers
+  uint64_t last_value_id_ = 0;
+  ValueReferences references_;
   std::set<std::pair<UnixMs, RowKey>> hints_;
   std::map<size_t, std::deque<Write>> queues_;
   std::vector<std::shared_ptr<Load>> reads_;
@@ -121,6 +135,7 @@ class FakeColdStore final : public ColdStore {
   std::set<SpaceId> forgotten_;
   std::atomic<size_t> reads_started_{0};
   std::atomic<size_t> probes_{0};
+  std::atomic<size_t> values_read_{0};
 };
 
 }  // namespace holdfast::keyspace

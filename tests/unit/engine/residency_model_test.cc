@@ -6,6 +6,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "engine/keyspace/locked_shards.h"
 #include "engine/keyspace/shard_residency.h"
 #include "holdfast/random.h"
+#include "memtable/value_reference.h"
 #include "tests/unit/engine/fake_cold_store.h"
 
 namespace holdfast::keyspace {
@@ -94,9 +96,9 @@ class ResidencyModel : public testing::TestWithParam<uint64_t> {
                  .value = {}};
     // Integers, short strings and blocks.
     const size_t shape = Below(10);
-    op.value.bytes =
-        shape < 4 ? fmt::format("{}", Below(1000))
-                  : std::string(shape == 9 ? 1500 : Below(60), static_cast<char>('a' + shape));
+    op.value.bytes = shape < 4 ? fmt::format("{}", Below(1000))
+                               : std::string(shape > 5 ? 1500 + Below(9) : Below(60),
+                                             static_cast<char>('a' + shape));
     if (Below(3) == 0) op.value.expiry_ms = now_ms_ + static_cast<UnixMs>(Below(300));
     if (op.kind == Kind::kMove && op.name == op.other && op.database == op.other_database)
       op.kind = Kind::kGet;
@@ -114,6 +116,10 @@ class ResidencyModel : public testing::TestWithParam<uint64_t> {
         return Need::kExistence;
       case Kind::kLook:
         return Need::kHeader;
+      case Kind::kExpire:
+      case Kind::kMove:
+      case Kind::kCopy:
+        return Need::kRow;
       default:
         return Need::kValue;
     }
@@ -172,7 +178,8 @@ class ResidencyModel : public testing::TestWithParam<uint64_t> {
     return found == contents.end() || found->second.ExpiredAt(now_ms_) ? nullptr : &found->second;
   }
 
-  static std::string BytesOf(const Entry& entry) {
+  std::string BytesOf(const Entry& entry) const {
+    if (const CountedBlock* reference = entry.reference()) return tier_.ValueOf(*reference);
     Entry::Scratch scratch;
     return std::string(entry.StringBytes(scratch));
   }
@@ -201,8 +208,11 @@ class ResidencyModel : public testing::TestWithParam<uint64_t> {
         contents[op.name] = op.value;
         return;
       }
-      case Kind::kGet:
-        return ExpectSame(access.Read(key), ModelForRead(op.database, op.name), true);
+      case Kind::kGet: {
+        const Entry* entry = access.Read(key);
+        EXPECT_TRUE(entry == nullptr || entry->reference() == nullptr);
+        return ExpectSame(entry, ModelForRead(op.database, op.name), true);
+      }
       case Kind::kLook:
         return ExpectSame(access.Look(key), ModelForRead(op.database, op.name), false);
       case Kind::kAppend: {
@@ -220,6 +230,7 @@ class ResidencyModel : public testing::TestWithParam<uint64_t> {
         Value* value = ModelForWrite(op.database, op.name);
         ExpectSame(entry, value, true);
         if (entry == nullptr) return;
+        if (entry->reference() != nullptr) ++changed_by_reference_;
         access.SetExpiry(key, entry, op.value.expiry_ms);
         value->expiry_ms = op.value.expiry_ms;
         return;
@@ -250,6 +261,7 @@ class ResidencyModel : public testing::TestWithParam<uint64_t> {
     Entry* target = access.ForWrite(to);
     ExpectSame(target, ModelForWrite(op.other_database, op.other), false);
     Entry* source = access.ForWrite(from);
+    if (source->reference() != nullptr) ++changed_by_reference_;
     access.CopyValue(to, target, *source, source->expiry_ms());
     model_[static_cast<size_t>(op.other_database)][op.other] = *value;
     if (op.kind == Kind::kCopy) return;
@@ -330,6 +342,7 @@ class ResidencyModel : public testing::TestWithParam<uint64_t> {
         if (Below(12) == 0) Flush();
         if (Below(6) == 0) Swap();
         if (Below(8) == 0) tier_.DropForgottenSpaces();
+        if (Below(2) == 0) tier_.Sweep();
         return;
       case 9:
         if (Below(4) == 0) now_ms_ += static_cast<UnixMs>(Below(100));
@@ -411,6 +424,7 @@ class ResidencyModel : public testing::TestWithParam<uint64_t> {
             ++count.clean;
             count.clean_bytes += entry->AllocatedBytes();
           }
+          if (entry->reference() != nullptr) ++count.references;
           if (!entry->Has(memtable::kTombstone)) seen[name] = {BytesOf(*entry), entry->expiry_ms()};
           continue;
         }
@@ -433,7 +447,8 @@ class ResidencyModel : public testing::TestWithParam<uint64_t> {
         EXPECT_EQ(shard.residency->cold(database).unknown, expected.unknown);
         EXPECT_EQ(shard.residency->cold(database).clean, expected.clean);
         EXPECT_EQ(shard.residency->cold(database).clean_bytes, expected.clean_bytes);
-        sum += expected.keys;
+        EXPECT_EQ(shard.residency->cold(database).references, expected.references);
+        sum += expected.keys + expected.references;
       }
       EXPECT_EQ(shard.cold_keys, sum);
       EXPECT_EQ(shard.residency->queued(),
@@ -493,6 +508,28 @@ class ResidencyModel : public testing::TestWithParam<uint64_t> {
       EXPECT_EQ(shard.residency->loads(), 0U);
       EXPECT_EQ(shard.residency->queued(), 0U);
     }
+    CheckSweep();
+  }
+
+  // What is left of long values is what somebody names.
+  void CheckSweep() {
+    tier_.DropForgottenSpaces();
+    keyspace_.reclaimer().Collect();
+    std::set<uint64_t> named;
+    for (const auto& [key, row] : tier_.rows()) {
+      if (row.value_id != 0) named.insert(row.value_id);
+    }
+    for (Shard& shard : keyspace_.shards()) {
+      for (int database = 0; database < kDatabases; ++database) {
+        const memtable::Table* table = shard.table(database);
+        if (table == nullptr) continue;
+        table->Scan(0, table->size() + 1, [&](const Entry& entry) {
+          if (const CountedBlock* reference = entry.reference())
+            named.insert(memtable::ReferenceIn(*reference).value_id);
+        });
+      }
+    }
+    EXPECT_EQ(tier_.Sweep(), named.size());
   }
 
   SeededRandom random_;
@@ -504,6 +541,7 @@ class ResidencyModel : public testing::TestWithParam<uint64_t> {
   std::array<Client, kClients> clients_;
   size_t ran_ = 0;
   size_t failed_ = 0;
+  size_t changed_by_reference_ = 0;
 };
 
 TEST_P(ResidencyModel, MemoryOverTierIsWhatAMapSays) {
@@ -522,6 +560,7 @@ TEST_P(ResidencyModel, MemoryOverTierIsWhatAMapSays) {
   const ShardCounters counters = keyspace_.Counters(none);
   EXPECT_GT(ran_, 1000U);
   EXPECT_GT(failed_, 2U);
+  EXPECT_GT(changed_by_reference_, 5U);
   EXPECT_GT(tier_.refused, 10U);
   EXPECT_GT(counters.spilled, 100U);
   EXPECT_GT(counters.loaded, 50U);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "holdfast/random.h"
+#include "memtable/value_reference.h"
 
 namespace holdfast::memtable {
 namespace {
@@ -124,6 +125,32 @@ TEST(Table, CopiesShareTheirBlocks) {
   EXPECT_EQ(copy->expiry_ms(), 99);
   one.Erase(Key("a"), one.Find(Key("a")));
   EXPECT_EQ(Bytes(copy), std::string(5000, 'x'));
+}
+
+// An entry may have what names its value instead of the value: all but the bytes is there.
+TEST(Table, AReferenceStandsInForALongString) {
+  Table table({0, nullptr});
+  const BlockRef reference =
+      MakeReference({.value_id = 7, .size = 500'000, .payload_bytes = 500'000});
+  Entry* entry = table.SetReference(Key("a"), nullptr, reference, kNoExpiry, true);
+  EXPECT_EQ(entry->form(), ValueForm::kReference);
+  EXPECT_EQ(entry->StringLength(), 500'000U);
+  EXPECT_EQ(entry->block(), nullptr);
+  EXPECT_EQ(entry->Integer(), std::nullopt);
+  entry = table.SetExpiry(Key("a"), entry, 99);
+  EXPECT_EQ(entry->reference(), reference.get());
+  const Entry* copy = table.CopyValue(Key("b"), nullptr, *entry, 77);
+  EXPECT_EQ(copy->reference(), reference.get());
+  EXPECT_EQ(copy->expiry_ms(), 77);
+  EXPECT_TRUE(copy->Has(kRawString));
+  EXPECT_EQ(ReferenceIn(*copy->reference()).value_id, 7U);
+  EXPECT_EQ(reference->references.load(), 3U);
+  EXPECT_LT(table.allocated_bytes() - table.index_bytes(), 300U);
+  EXPECT_EQ(WalkedBytes(table), table.allocated_bytes() - table.index_bytes());
+  EXPECT_EQ(Bytes(Set(table, "a", std::string(5000, 'x'))), std::string(5000, 'x'));
+  table.Bury(Key("b"), table.Find(Key("b")));
+  EXPECT_FALSE(reference->Shared());
+  EXPECT_EQ(WalkedBytes(table), table.allocated_bytes() - table.index_bytes());
 }
 
 TEST(Table, ScanFindsWhatStaysWhateverElseChanges) {

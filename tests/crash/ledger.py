@@ -293,5 +293,5 @@ class Reader:
 
 
 def all_workloads(seed):
-    kinds = [Counter, Counter, Sequence, Group, Group, ManyKeys, Appender, Deleter, LongValues]
+    kinds = [Counter, Counter, Sequence, Group, Group, ManyKeys, Appender, Deleter] + 4 * [LongValues]
     return [kind(number, seed) for number, kind in enumerate(kinds)]

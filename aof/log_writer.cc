@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "holdfast/check.h"
+#include "holdfast/thread_name.h"
 
 namespace holdfast::aof {
 namespace {
@@ -377,6 +378,7 @@ void LogWriter::FillTurn() {
 }
 
 void LogWriter::RunWriter() {
+  NameThisThread("log-write");
   while (!stopping_.load(std::memory_order_acquire)) {
     writer_wakeup_.Wait(kWriterInterval);
     WriterTurn();
@@ -384,6 +386,7 @@ void LogWriter::RunWriter() {
 }
 
 void LogWriter::RunSync() {
+  NameThisThread("log-sync");
   while (!stopping_.load(std::memory_order_acquire)) {
     sync_wakeup_.Wait(SyncTimeout());
     AwaitGroup();
@@ -392,6 +395,7 @@ void LogWriter::RunSync() {
 }
 
 void LogWriter::RunFill() {
+  NameThisThread("log-fill");
   while (!stopping_.load(std::memory_order_acquire)) {
     FillTurn();
     fill_wakeup_.Wait(files_.disk_low() ? std::chrono::nanoseconds(kFillRetryInterval)

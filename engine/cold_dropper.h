@@ -1,4 +1,4 @@
-// max-disk-action drop-coldest: deletes cold keys, like any deletion, with a DEL in the log. The
+// max-disk-policy drop-coldest: deletes cold keys, like any deletion, with a DEL in the log. The
 // coldest are looked for as eviction looks for victims: of a few dozen rows at a random place the
 // half goes that was least used when it was written (ColdFacts::rank). Keys in memory stay.
 //

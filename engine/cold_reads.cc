@@ -7,6 +7,7 @@
 
 #include "engine/keyspace/load.h"
 #include "holdfast/check.h"
+#include "holdfast/thread_name.h"
 
 namespace holdfast {
 namespace {
@@ -148,6 +149,7 @@ void ColdReads::StartReads(std::vector<std::shared_ptr<Load>> loads) {
 }
 
 void ColdReads::ReadLoop() {
+  NameThisThread("cold-read");
   std::vector<Request> batch;
   std::unique_lock lock(mutex_);
   while (true) {
@@ -170,6 +172,7 @@ void ColdReads::ReadLoop() {
 }
 
 void ColdReads::LongLoop() {
+  NameThisThread("cold-read-long");
   std::unique_lock lock(mutex_);
   while (true) {
     wake_long_.wait(lock, [this] { return stop_ || !waiting_long_.empty(); });

@@ -55,6 +55,11 @@ Result<std::unique_ptr<ColdTier>> ColdTier::Open(Store& store, snapshot::LiveTie
   return std::unique_ptr<ColdTier>(new ColdTier(store, std::move(tier)));
 }
 
+void ColdTier::SetCompactionRate(int64_t bytes_per_s) {
+  HF_CHECK(bytes_per_s >= 0);
+  tier_->SetCompactionRate(static_cast<uint64_t>(bytes_per_s));
+}
+
 void ColdTier::Start() {
   writes_->Start();
   reads_->Start();

@@ -32,6 +32,7 @@ class ColdTier final : public keyspace::ColdStore, public commands::TierFigures 
   static Result<std::unique_ptr<ColdTier>> Open(Store& store, snapshot::LiveTierOptions options);
   ~ColdTier() override { Stop(); }
   void Start();
+  void SetCompactionRate(int64_t bytes_per_s);  // 0: no limit
   // What has not landed is in memory and in the log; what is asked for later is refused.
   void Stop();
 

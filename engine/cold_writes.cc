@@ -8,6 +8,7 @@
 
 #include "engine/value_references.h"
 #include "holdfast/check.h"
+#include "holdfast/thread_name.h"
 
 namespace holdfast {
 namespace {
@@ -200,6 +201,7 @@ ColdWritesFigures ColdWrites::Figures() const {
 // ---- the landing thread
 
 void ColdWrites::Loop() {
+  NameThisThread("cold-write");
   std::unique_lock lock(mutex_);
   while (true) {
     Gather(lock);

@@ -77,8 +77,8 @@ uint64_t DiskGuard::Limit() const {
 
 bool DiskGuard::Drops() const {
   return store_.cold_tier() != nullptr &&
-         store_.config().Enum<config::MaxDiskAction>("max-disk-action") ==
-             config::MaxDiskAction::kDropColdest;
+         store_.config().Enum<config::MaxDiskPolicy>("max-disk-policy") ==
+             config::MaxDiskPolicy::kDropColdest;
 }
 
 // As in Redis, without rules for snapshots one that failed was the client's own wish.

@@ -5,7 +5,7 @@
 // What counts: the files of the log, of the checkpoints and of the live tier; a file that several
 // of them share counts once. A look at the disk is taken once a second while there is a limit, so a
 // store may pass it by what is written in that time. Spilling, deleting, compacting and snapshots
-// go on above it: they need room to make room. With max-disk-action drop-coldest cold keys are
+// go on above it: they need room to make room. With max-disk-policy drop-coldest cold keys are
 // deleted then, and what adds data is refused only where that is too slow.
 //
 // Owned by the Store. StopsWrites, Refusal and the figures: any thread. Follow: whoever changed
@@ -40,7 +40,7 @@ class DiskGuard {
   bool full() const { return over() != 0; }
   uint64_t over() const { return over_.load(std::memory_order_relaxed); }
 
-  bool Drops() const;  // max-disk-action drop-coldest
+  bool Drops() const;  // max-disk-policy drop-coldest
   void Follow();
   void Look();
 

@@ -4,6 +4,7 @@
 
 #include "engine/executor.h"
 #include "engine/store.h"
+#include "holdfast/thread_name.h"
 
 namespace holdfast {
 namespace {
@@ -46,6 +47,7 @@ bool EvictionCycle::Stopping() {
 }
 
 void EvictionCycle::Loop() {
+  NameThisThread("evict");
   Executor executor(store_);
   while (true) {
     {

@@ -7,6 +7,7 @@
 
 #include "engine/executor.h"
 #include "engine/store.h"
+#include "holdfast/thread_name.h"
 
 namespace holdfast {
 namespace {
@@ -33,6 +34,7 @@ void ExpireCycle::Stop() {
 }
 
 void ExpireCycle::Loop() {
+  NameThisThread("expire");
   Executor executor(store_);
   std::chrono::milliseconds pause = kPause;
   while (true) {
@@ -69,7 +71,7 @@ void ExpireCycle::WatchClock() {
 // lock for longer than a few entries take.
 void ExpireCycle::CollectDue(keyspace::Shard& shard, UnixMs now_ms) {
   due_.clear();
-  shard.lock.Lock();
+  shard.lock.LockInTurn();
   store_.keyspace().QueueBuried(shard);
   for (keyspace::Shard::ExpiredHint& hint : shard.expired_hints) {
     due_.push_back({hint.database, std::move(hint.key)});

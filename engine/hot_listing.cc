@@ -71,7 +71,7 @@ Status HotListing::Walk(snapshot::HotListWriter& list) {
   for (Shard& shard : keyspace.shards()) {
     for (int database = 0; database < keyspace.databases(); ++database) {
       for (memtable::KeyOrder next = 0; next < memtable::kOrderEnd;) {
-        shard.lock.Lock();
+        shard.lock.LockInTurn();
         const SpaceId now = keyspace.space(database);
         const memtable::Table* table = shard.table(database);
         // Those of another space, and what would be too much, go first.

@@ -5,6 +5,7 @@
 #include "engine/executor.h"
 #include "engine/store.h"
 #include "holdfast/check.h"
+#include "holdfast/thread_name.h"
 
 namespace holdfast {
 
@@ -68,6 +69,7 @@ std::shared_ptr<OffloadedCommand> Offload::Next() {
 }
 
 void Offload::Loop() {
+  NameThisThread("offload");
   Executor executor(store_);
   while (const std::shared_ptr<OffloadedCommand> command = Next()) {
     if (command->abandoned()) continue;

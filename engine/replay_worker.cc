@@ -6,6 +6,7 @@
 
 #include "engine/store.h"
 #include "holdfast/check.h"
+#include "holdfast/thread_name.h"
 
 namespace holdfast {
 namespace {
@@ -66,6 +67,7 @@ std::optional<ReplayShare> ReplayWorker::Take() {
 }
 
 void ReplayWorker::Run() {
+  NameThisThread("replay");
   Executor executor(store_);
   while (std::optional<ReplayShare> share = Take()) {
     Apply(executor, *share);

@@ -30,7 +30,7 @@ void ForEachEntry(Keyspace& keyspace, Shard& shard, int database, const Visit& v
   memtable::KeyOrder next = 0;
   std::vector<std::string> names;
   while (next < memtable::kOrderEnd) {
-    shard.lock.Lock();
+    shard.lock.LockInTurn();
     const memtable::Table* table = shard.table(database);
     names.clear();
     next = table == nullptr ? memtable::kOrderEnd

@@ -124,11 +124,17 @@ void Store::FollowConfig() {
     return Status{};
   }));
   subscriptions_.push_back(
-      config().OnChange({"stop-writes-on-bgsave-error", "save", "max-disk", "max-disk-action"},
+      config().OnChange({"stop-writes-on-bgsave-error", "save", "max-disk", "max-disk-policy"},
                         [this](const config::Config&) {
                           disk_guard_.Follow();
                           return Status{};
                         }));
+  subscriptions_.push_back(
+      config().OnChange({"compaction-rate-limit"}, [this](const config::Config& now) {
+        if (cold_tier_ != nullptr)
+          cold_tier_->SetCompactionRate(now.Integer("compaction-rate-limit"));
+        return Status{};
+      }));
   subscriptions_.push_back(config().OnChange({"appendonly"}, [this](const config::Config& now) {
     return log_->SetLogEnabled(now.Bool("appendonly"));
   }));

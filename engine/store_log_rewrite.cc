@@ -13,6 +13,7 @@
 #include "engine/store.h"
 #include "engine/store_log.h"
 #include "holdfast/check.h"
+#include "holdfast/thread_name.h"
 
 namespace holdfast {
 namespace {
@@ -65,6 +66,7 @@ void StoreLog::StartMaintenance() {
 }
 
 void StoreLog::RunMaintenance() {
+  NameThisThread("maintenance");
   while (true) {
     std::unique_lock lock(mutex_);
     const Task task = NextTask(lock);

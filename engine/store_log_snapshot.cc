@@ -48,6 +48,7 @@ Result<std::unique_ptr<ColdTier>> StoreLog::OpenTier() {
     HF_TRY_STATUS(RestoreCounts(recovery_point_->metadata));
     HF_TRY_STATUS(tier->ForgetDeadSpaces());
   }
+  tier->SetCompactionRate(store_.config().Integer("compaction-rate-limit"));
   tier->Start();
   return tier;
 }

@@ -12,6 +12,7 @@
 #include "engine/store.h"
 #include "eviction/access_rule.h"
 #include "holdfast/check.h"
+#include "holdfast/thread_name.h"
 
 namespace holdfast {
 
@@ -88,6 +89,7 @@ bool WarmUp::Pause(Clock::duration time) {
 }
 
 void WarmUp::Run(const std::string& path) {
+  NameThisThread("warm-up");
   Clock::time_point started = Clock::now();
   const auto ended = [&]() -> Result<End> {
     const auto list = HF_TRY(HotListReader::Open(store_.file_system(), path));

@@ -235,6 +235,10 @@ Status LiveTier::Compact() {
 
 void LiveTier::Cancel() { database_->cancelled.store(true); }
 
+void LiveTier::SetCompactionRate(uint64_t bytes_per_s) {
+  database_->SetCompactionRate(bytes_per_s);
+}
+
 Status LiveTier::VerifyChecksums() {
   return FromRocks(database_->db->VerifyChecksum(), "verifying the live tier");
 }

@@ -126,6 +126,8 @@ class LiveTier {
   // as long as that takes, or until Cancel, which is for good.
   Status Compact();
   void Cancel();
+  // What compactions may write; 0: no limit, as at first. Landings do not count.
+  void SetCompactionRate(uint64_t bytes_per_s);
   // Hard links to everything there is, in `path`, which must not exist. Not synced.
   Status Checkpoint(const std::string& path);
   // Reads every block of every file.

@@ -158,7 +158,9 @@ class LiveTier::Landing {
 };
 
 Status LiveTier::TakeIn(Landing& landing) {
-  HF_TRY_STATUS(landing.Write());
+  Status written;
+  database_->writer->Run([&] { written = landing.Write(); });
+  HF_TRY_STATUS(written);
   const std::lock_guard lock(database_->landing_mutex);
   return TakeInLocked(landing);
 }

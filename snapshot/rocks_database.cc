@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/rate_limiter.h>
 #include <rocksdb/sst_file_reader.h>
 #include <rocksdb/table.h>
 
@@ -33,6 +34,11 @@ constexpr unsigned kStalePercent = 150;
 constexpr int kValueIdBytes = 8;
 constexpr size_t kReadingAheadBytes = size_t{2} << 20;
 constexpr int kReadingOpenFiles = 128;
+
+int64_t RateLimit(uint64_t bytes_per_s) {
+  constexpr uint64_t kNoLimit = uint64_t{1} << 40;
+  return static_cast<int64_t>(bytes_per_s == 0 ? kNoLimit : std::min(bytes_per_s, kNoLimit));
+}
 
 rocksdb::Options MakeOptions(const LiveTierOptions& options,
                              const std::shared_ptr<rocksdb::Statistics>& statistics) {
@@ -67,6 +73,8 @@ rocksdb::Options MakeOptions(const LiveTierOptions& options,
   made.write_buffer_size = size_t{1} << 20;  // nothing is ever written to one
   made.statistics = statistics;
   made.info_log = LogOfNothing();
+  made.rate_limiter.reset(rocksdb::NewGenericRateLimiter(RateLimit(0)));
+  made.listeners.push_back(LowersCompactions());
   made.max_manifest_file_size = uint64_t{16} << 20;
   return made;
 }
@@ -95,6 +103,10 @@ uint64_t FromBigEndian(std::string_view bytes) {
   for (const char byte : bytes.substr(0, kValueIdBytes))
     value = value << 8 | static_cast<uint8_t>(byte);
   return value;
+}
+
+void LiveTier::Database::SetCompactionRate(uint64_t bytes_per_s) const {
+  options.rate_limiter->SetBytesPerSecond(RateLimit(bytes_per_s));
 }
 
 Status LiveTier::Database::VerifyTable(const std::string& path) const {
@@ -133,6 +145,7 @@ Result<std::unique_ptr<LiveTier::Database>> LiveTier::Database::Open(
   database->statistics = rocksdb::CreateDBStatistics();
   database->statistics->set_stats_level(rocksdb::StatsLevel::kExceptHistogramOrTimers);
   database->env = UnsyncedEnv();
+  database->writer = std::make_unique<LowPriorityThread>();
   database->options = MakeOptions(options, database->statistics);
   database->options.env = database->env.get();
   // A file that lands is soon compacted: training a dictionary for it would be most of its cost.

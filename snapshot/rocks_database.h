@@ -17,6 +17,7 @@
 
 #include "holdfast/result.h"
 #include "snapshot/live_tier.h"
+#include "snapshot/low_priority.h"
 
 namespace holdfast::snapshot {
 
@@ -54,6 +55,8 @@ struct LiveTier::Database {
                 const std::vector<rocksdb::ColumnFamilyHandle*>& handles);
   std::vector<rocksdb::ColumnFamilyDescriptor> Descriptors() const;
 
+  void SetCompactionRate(uint64_t bytes_per_s) const;
+
   uint64_t NewestFiles() const;  // of rows, not compacted yet
 
   std::string directory;
@@ -62,6 +65,7 @@ struct LiveTier::Database {
   rocksdb::Options options;
   rocksdb::Options landing;  // of the files that land
   std::shared_ptr<rocksdb::Statistics> statistics;
+  std::unique_ptr<LowPriorityThread> writer;  // of the files that land
   std::unique_ptr<rocksdb::DB> db;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilies> families{};
   std::atomic<uint64_t> next_value_id{1};

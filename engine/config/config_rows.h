@@ -261,8 +261,10 @@ inline constexpr ConfigRow kRows[] = {
         "max-disk", "", 0, 0, 0,
         "bytes that log, snapshots and cold tier may take on disk; above it writes that add data "
         "are refused; 0: no limit"),
-    Enum("max-disk-action", "", kMaxDiskActionNames, V(MaxDiskAction::kRefuse), 0,
+    Enum("max-disk-policy", "", kMaxDiskPolicyNames, V(MaxDiskPolicy::kRefuse), 0,
          "over max-disk: refuse writes, or drop the coldest keys"),
+    Memory("compaction-rate-limit", "", 0, 100'000'000, 0,
+           "bytes a second that compactions of the cold tier may write; 0: no limit"),
     Bool("warmup", "", true, 0, "after a start, bring back in the background what was hot before"),
     Int("cold-read-threads", "", 0, 256, 0, kImmutable,
         "threads that read the cold tier; 0: chosen at start"),

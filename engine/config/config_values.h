@@ -65,10 +65,10 @@ constexpr MaxmemoryPolicy DefaultPolicy(EvictionAction action) {
                                           : MaxmemoryPolicy::kNoEviction;
 }
 
-enum class MaxDiskAction : int64_t { kRefuse, kDropColdest };
-inline constexpr EnumName kMaxDiskActionNames[] = {
-    {"refuse", static_cast<int64_t>(MaxDiskAction::kRefuse)},
-    {"drop-coldest", static_cast<int64_t>(MaxDiskAction::kDropColdest)},
+enum class MaxDiskPolicy : int64_t { kRefuse, kDropColdest };
+inline constexpr EnumName kMaxDiskPolicyNames[] = {
+    {"refuse", static_cast<int64_t>(MaxDiskPolicy::kRefuse)},
+    {"drop-coldest", static_cast<int64_t>(MaxDiskPolicy::kDropColdest)},
 };
 
 // enable-debug-command and its like: who may use what is guarded.

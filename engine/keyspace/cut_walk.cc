@@ -36,7 +36,7 @@ void CutWalk::Begin(LockedShards& gate) {
 bool CutWalk::Step() {
   if (aborted() || shard_ == keyspace_.shards().size()) return false;
   Shard& shard = keyspace_.shards()[shard_];
-  shard.lock.Lock();
+  shard.lock.LockInTurn();
   if (aborted()) {
     shard.lock.Unlock();
     return false;

@@ -43,7 +43,7 @@ bool Keyspace::QueueProbes(Shard& shard, int database, KeyOrder& next) {
 Status Keyspace::AskForUnknown(int database) {
   for (Shard& shard : shards()) {
     for (KeyOrder next = 0; next != kOrderEnd;) {
-      shard.lock.Lock();
+      shard.lock.LockInTurn();
       const bool room = QueueProbes(shard, database, next);
       shard.lock.Unlock();
       if (!room) HF_TRY_STATUS(cold_store_->WaitUntilLanded());

@@ -7,11 +7,14 @@
 namespace holdfast::keyspace {
 namespace {
 
-// Long enough to outlast one command, short enough not to burn a core that the holder needs.
+// Long enough to outlast one command, short enough not to burn a core that the holder needs. Then
+// it sleeps: to yield would put it behind everything that is ready to run, for milliseconds.
 constexpr int kSpins = 100;
-constexpr int kYields = 8;
 constexpr auto kFirstSleep = std::chrono::microseconds(20);
-constexpr auto kLongestSleep = std::chrono::microseconds(500);
+constexpr auto kLongestSleep = std::chrono::microseconds(100);
+// Twice as long as who waits may sleep, so often that it has met a core by then.
+constexpr auto kTurnSleep = std::chrono::microseconds(200);
+constexpr int kMostTurnSleeps = 20;
 
 void Pause() {
 #if defined(__x86_64__)
@@ -28,14 +31,14 @@ void ShardLock::LockSlow() {
     Pause();
     if (!Held() && TryLock()) return;
   }
-  for (int i = 0; i < kYields; ++i) {
-    std::this_thread::yield();
-    if (!Held() && TryLock()) return;
-  }
-  for (auto sleep = kFirstSleep;; sleep = std::min(2 * sleep, kLongestSleep)) {
+  waiting_.fetch_add(1, std::memory_order_relaxed);
+  for (auto sleep = kFirstSleep; Held() || !TryLock(); sleep = std::min(2 * sleep, kLongestSleep))
     std::this_thread::sleep_for(sleep);
-    if (!Held() && TryLock()) return;
-  }
+  waiting_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void ShardLock::LetOthersGoFirst() const {
+  for (int i = 0; i < kMostTurnSleeps && HasWaiters(); ++i) std::this_thread::sleep_for(kTurnSleep);
 }
 
 }  // namespace holdfast::keyspace

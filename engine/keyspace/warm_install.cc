@@ -27,7 +27,7 @@ void Keyspace::CloseWatch(Shard& shard) {
 size_t Keyspace::InstallWarm(Shard& shard, SpaceId space, std::span<WarmKey> keys,
                              const eviction::AccessRule& rule, UnixMs now_ms) {
   size_t installed = 0;
-  shard.lock.Lock();
+  shard.lock.LockInTurn();
   const int database = DatabaseOf(space);
   if (database >= 0) {
     for (WarmKey& key : keys) installed += InstallOneWarm(shard, database, key, rule, now_ms);

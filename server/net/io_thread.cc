@@ -9,6 +9,7 @@
 #include "engine/offload.h"
 #include "engine/store.h"
 #include "holdfast/check.h"
+#include "holdfast/thread_name.h"
 
 namespace holdfast::server {
 namespace {
@@ -33,6 +34,7 @@ IoThread::IoThread(Store& store)
 IoThread::~IoThread() = default;
 
 void IoThread::Run() {
+  NameThisThread("io");
   executor_.emplace(store_);
   AwaitSockets();
   StartCron();

@@ -20,7 +20,7 @@ from server_process import (REDIS_SERVER, ServerProcess, add_server_argument, fr
 OURS_ALONE = {
     # Holdfast's own.
     "aof-ring-size", "cold-read-threads", "eviction-action", "import", "max-disk",
-    "max-disk-action", "snapshot-keep", "warmup",
+    "max-disk-policy", "compaction-rate-limit", "snapshot-keep", "warmup",
     # Redis 7.2's.
     "cluster-announce-human-nodename", "locale-collate", "set-max-listpack-entries",
     "set-max-listpack-value",

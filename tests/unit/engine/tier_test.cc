@@ -264,7 +264,7 @@ TEST_F(TierTest, AboveMaxDiskTheColdestKeysGoIfThatIsWanted) {
   ASSERT_TRUE(Save());
   EXPECT_EQ(Run("DEBUG SPILL"), "OK");
   EXPECT_EQ(Run("GET hot"), "value");
-  EXPECT_EQ(Run("CONFIG SET max-disk-action drop-coldest"), "OK");
+  EXPECT_EQ(Run("CONFIG SET max-disk-policy drop-coldest"), "OK");
   EXPECT_EQ(Run("CONFIG SET max-disk 15000000"), "OK");
   EXPECT_TRUE(Eventually([&] { return Number("disk_full") == 1; }));
   EXPECT_TRUE(Eventually([&] { return Number("disk_full") == 0; }, 60));

@@ -124,26 +124,34 @@ Outcome Executor::Execute(Session& session, const PreparedCommand& command, Repl
 Outcome Executor::ExecuteFor(Session& session, const PreparedCommand& command, ReplySink& sink) {
   session.shared.last_command.store(command.entry, std::memory_order_relaxed);
   session.shared.last_interaction_ms.store(now_ms_, std::memory_order_relaxed);
-  if (Refused(session, command, sink)) return Outcome::kReplied;
+  Outcome outcome = Outcome::kReplied;
+  // What another thread runs for the session was admitted when it was handed over, and may be done.
+  if (session.offloaded != nullptr || Admit(session, command, sink, outcome)) [[likely]]
+    outcome = Call(session, command, sink);
+  if (outcome == Outcome::kParked) [[unlikely]]
+    session.shared.blocked.store(true, std::memory_order_relaxed);
+  return outcome;
+}
+
+// False: it is not to run now; the outcome says why.
+bool Executor::Admit(Session& session, const PreparedCommand& command, ReplySink& sink,
+                     Outcome& outcome) {
+  outcome = Outcome::kReplied;
+  if (Refused(session, command, sink)) return false;
   switch (AdmitMemory(session, command)) {
     case Admission::kGranted:
       break;
     case Admission::kRefused:
       Reject(session, command, sink, kOutOfMemory);
-      return Outcome::kReplied;
+      return false;
     case Admission::kLater:
-      session.shared.blocked.store(true, std::memory_order_relaxed);
-      return Outcome::kParked;
+      outcome = Outcome::kParked;
+      return false;
   }
-  if (session.transaction.open && Queue(session, command, sink)) return Outcome::kReplied;
-  if (MustWait(session, command)) {
-    session.shared.blocked.store(true, std::memory_order_relaxed);
-    return Outcome::kParked;
-  }
-  const Outcome outcome = Call(session, command, sink);
-  if (outcome == Outcome::kParked) [[unlikely]]
-    session.shared.blocked.store(true, std::memory_order_relaxed);
-  return outcome;
+  if (session.transaction.open && Queue(session, command, sink)) return false;
+  if (!MustWait(session, command)) return true;
+  outcome = Outcome::kParked;
+  return false;
 }
 
 Outcome Executor::Call(Session& session, const PreparedCommand& command, ReplySink& reply) {
@@ -155,7 +163,7 @@ Outcome Executor::Call(Session& session, const PreparedCommand& command, ReplySi
   if (session.offloaded != nullptr) [[unlikely]] {
     outcome = Offloaded(session, reply, started);
   } else if (command.entry->spec->locking == Locking::kExec) {
-    outcome = RunExec(session, reply);
+    outcome = RunExec(session, *command.entry, reply);
   } else {
     outcome = Run(session, command, reply, args);
   }
@@ -183,6 +191,7 @@ Outcome Executor::Offloaded(Session& session, ReplySink& reply, uint64_t& starte
   const std::shared_ptr<OffloadedCommand> command = std::move(session.offloaded);
   command->ReplyTo(reply);
   session.log_position = std::max(session.log_position, command->log_position());
+  session.SetDatabase(command->database());
   started = cycles_.Ticks() - command->ticks();
   return Outcome::kReplied;
 }
@@ -198,7 +207,9 @@ void Executor::RunOffloaded(OffloadedCommand& command) {
   const std::vector<std::string_view> args(command.args_.begin(), command.args_.end());
   PreparedCommand prepared{.args = args, .entry = &command.entry_, .key = {}};
   HF_CHECK(!command.entry_.one_key);
-  const Outcome outcome = Run(command.session_, prepared, command.reply_, args);
+  const Outcome outcome = command.entry_.spec->locking == Locking::kExec
+                              ? RunExec(command.session_, command.entry_, command.reply_)
+                              : Run(command.session_, prepared, command.reply_, args);
   HF_CHECK(outcome == Outcome::kReplied);
   if (!spent_.empty()) ReleaseSpent();
   command.ticks_ = cycles_.Ticks() - started;

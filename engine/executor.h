@@ -126,6 +126,8 @@ class Executor {
 
  private:
   Outcome ExecuteFor(commands::Session& session, const PreparedCommand& command, ReplySink& reply);
+  bool Admit(commands::Session& session, const PreparedCommand& command, ReplySink& reply,
+             Outcome& outcome);
   void LookForLog();
   void TakeEvictionRules();
   enum class Admission : uint8_t { kGranted, kRefused, kLater };
@@ -150,9 +152,13 @@ class Executor {
                                                std::span<const std::string_view> args,
                                                keyspace::LockedShards& locks);
   Outcome Offloaded(commands::Session& session, ReplySink& reply, uint64_t& started);
-  Outcome RunExec(commands::Session& session, ReplySink& reply);
+  Outcome RunExec(commands::Session& session, const commands::CommandEntry& entry,
+                  ReplySink& reply);
   void LockForExec(const commands::Session& session, keyspace::LockedShards& locks);
-  bool MayCountKeys(const commands::Session& session) const;
+  bool MayListTier(const commands::Session& session) const;
+  bool HandsOver(const commands::Session& session, keyspace::LockedShards& locks) const;
+  void HandOver(commands::Session& session, const commands::CommandEntry& entry,
+                keyspace::LockedShards& locks);
   bool CountsAreExact(keyspace::LockedShards& locks);
   // ---- cold keys (executor_residency.cc)
   enum class Fetch : uint8_t {

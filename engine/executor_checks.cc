@@ -41,7 +41,6 @@ std::string Upper(std::string_view name) {
 
 void Executor::Reject(Session& session, const PreparedCommand& command, ReplySink& reply,
                       std::string_view error) {
-  DropOffloaded(session);
   if (session.transaction.open) session.transaction.failed = true;
   statistics_.errors.Add(1);
   if (command.entry != nullptr) statistics_.per_command[command.entry->index].rejected.Add(1);

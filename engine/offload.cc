@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "engine/commands/transaction_handlers.h"
 #include "engine/executor.h"
 #include "engine/store.h"
 #include "holdfast/check.h"
@@ -19,6 +20,17 @@ OffloadedCommand::OffloadedCommand(const commands::Session& session,
   HF_CHECK(listener_ != nullptr);
   session_.SetDatabase(session.database);
   session_.SetProtocol(session.protocol);
+}
+
+void OffloadedCommand::TakeTransaction(commands::Session& session, keyspace::Keyspace& keyspace,
+                                       keyspace::LockedShards& locks) {
+  commands::MoveTransaction(session, session_, keyspace, locks);
+}
+
+// It never runs: nothing may be told that keys change which it watched.
+void OffloadedCommand::LeaveUndone(keyspace::Keyspace& keyspace) {
+  keyspace::LockedShards none(keyspace);
+  commands::ForgetWatches(session_, keyspace, none);
 }
 
 void OffloadedCommand::Abandon() {
@@ -55,6 +67,7 @@ void Offload::Stop() {
   wake_.notify_all();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
+  for (const auto& command : std::exchange(waiting_, {})) command->LeaveUndone(store_.keyspace());
 }
 
 std::shared_ptr<OffloadedCommand> Offload::Next() {
@@ -72,7 +85,10 @@ void Offload::Loop() {
   NameThisThread("offload");
   Executor executor(store_);
   while (const std::shared_ptr<OffloadedCommand> command = Next()) {
-    if (command->abandoned()) continue;
+    if (command->abandoned()) {
+      command->LeaveUndone(store_.keyspace());
+      continue;
+    }
     executor.BeginTurn();
     executor.RunOffloaded(*command);
     executor.EndTurn();

@@ -1,7 +1,7 @@
-// Commands that have to wait for the tier (SCAN, KEYS, RANDOMKEY, DEBUG DIGEST over cold keys), for
-// sessions whose thread must not: they run on threads of their own, into a recorded reply, while
-// the session's connection is parked; the session's next try takes the reply. The threads start
-// when they are first needed: a store without cold keys has none.
+// Commands that have to wait for the tier (SCAN, KEYS, RANDOMKEY, DEBUG DIGEST over cold keys, EXEC
+// of such), for sessions whose thread must not: they run on threads of their own, into a recorded
+// reply, while the session's connection is parked; the session's next try takes the reply. The
+// threads start when they are first needed: a store without cold keys has none.
 #pragma once
 
 #include <atomic>
@@ -17,7 +17,9 @@
 #include <vector>
 
 #include "engine/commands/session.h"
+#include "engine/keyspace/keyspace.h"
 #include "engine/keyspace/load.h"
+#include "engine/keyspace/locked_shards.h"
 #include "engine/reply_sinks.h"
 
 namespace holdfast {
@@ -36,14 +38,19 @@ class OffloadedCommand {
   // Once it is done.
   void ReplyTo(ReplySink& reply) const { reply_.ReplayTo(reply); }
   uint64_t log_position() const { return session_.log_position; }
-  uint64_t ticks() const { return ticks_; }  // of the processor's counter, that it took
+  int database() const { return session_.database; }  // SELECT may be in a transaction
+  uint64_t ticks() const { return ticks_; }           // of the processor's counter, that it took
   // Nobody wants the reply any more, nor must the listener be told.
   void Abandon();
+  // Before it is submitted: what EXEC is to run. Locks what `locks` does not hold.
+  void TakeTransaction(commands::Session& session, keyspace::Keyspace& keyspace,
+                       keyspace::LockedShards& locks);
 
  private:
   friend class Executor;
   friend class Offload;
   void Finish();
+  void LeaveUndone(keyspace::Keyspace& keyspace);
   bool abandoned();
 
   const commands::CommandEntry& entry_;

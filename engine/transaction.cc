@@ -13,6 +13,7 @@
 #include "engine/commands/monitor_line.h"
 #include "engine/commands/transaction_handlers.h"
 #include "engine/executor.h"
+#include "engine/offload.h"
 #include "engine/store.h"
 #include "holdfast/check.h"
 #include "holdfast/number.h"
@@ -139,13 +140,37 @@ void Executor::CollectWantedByExec(const Session& session) {
   }
 }
 
-// Some of its commands may count keys, which must be exact then; and a transaction cannot wait for
-// the tier once it has begun.
-bool Executor::MayCountKeys(const Session& session) const {
+// Some of its commands may list or count keys, which must be exact then; and a transaction cannot
+// wait for the tier once it has begun.
+bool Executor::MayListTier(const Session& session) const {
   return store_.keyspace().cold_store() != nullptr &&
          std::ranges::any_of(session.transaction.queue, [](const commands::QueuedCommand& queued) {
            return queued.entry->spec->locking == Locking::kEachShard;
          });
+}
+
+// The tier would have to be read by a thread that must not wait. Commands that change more of a
+// session than its database stay with their session; so does what monitors see.
+bool Executor::HandsOver(const Session& session, LockedShards& locks) const {
+  if (session.load_listener == nullptr || store_.clients().Monitored()) return false;
+  const auto moves = [](const commands::QueuedCommand& queued) {
+    const commands::CommandSpec& spec = *queued.entry->spec;
+    return spec.group != commands::Group::kConnection || spec.name == "select" ||
+           spec.name == "ping" || spec.name == "echo";
+  };
+  HF_CHECK(locks.HoldsGate());
+  return std::ranges::all_of(session.transaction.queue, moves) &&
+         std::ranges::any_of(store_.keyspace().shards(),
+                             [](const keyspace::Shard& shard) { return shard.cold_keys != 0; });
+}
+
+void Executor::HandOver(Session& session, const commands::CommandEntry& entry,
+                        LockedShards& locks) {
+  session.offloaded =
+      std::make_shared<OffloadedCommand>(session, entry, std::span<const std::string_view>());
+  session.offloaded->TakeTransaction(session, store_.keyspace(), locks);
+  locks.Release();
+  store_.offload().Submit(session.offloaded);
 }
 
 // The gate is held, and let go of if that takes time: false. What the tier cannot say now, the
@@ -185,7 +210,7 @@ void Executor::CollectWantedByWatchers(const Session& session, LockedShards& gat
   for (const KeyHandle& key : keys) wanted_.push_back({key, keyspace::Need::kExistence});
 }
 
-Outcome Executor::RunExec(Session& session, ReplySink& reply) {
+Outcome Executor::RunExec(Session& session, const commands::CommandEntry& entry, ReplySink& reply) {
   if (!session.transaction.open) {
     reply.Error("ERR EXEC without MULTI");
     return Outcome::kReplied;
@@ -197,10 +222,14 @@ Outcome Executor::RunExec(Session& session, ReplySink& reply) {
   }
   LockedShards locks(store_.keyspace());
   std::optional<keyspace::Keyspace::Looking> looking;
-  if (MayCountKeys(session)) looking.emplace(store_.keyspace());
+  if (MayListTier(session)) looking.emplace(store_.keyspace());
   int tries = looking ? kTriesForCounts : 0;
   for (Fetch fetch = Fetch::kAgain; fetch != Fetch::kThere;) {
     LockForExec(session, locks);
+    if (looking && HandsOver(session, locks)) {
+      HandOver(session, entry, locks);
+      return Outcome::kParked;
+    }
     if (tries > 0 && !CountsAreExact(locks)) {
       --tries;
       continue;

@@ -22,6 +22,23 @@ void ForgetWatches(Session& session, keyspace::Keyspace& keyspace, keyspace::Loc
   session.shared.watch_count.store(0, std::memory_order_relaxed);
 }
 
+void MoveTransaction(Session& from, Session& to, keyspace::Keyspace& keyspace,
+                     keyspace::LockedShards& locks) {
+  HF_CHECK(!to.transaction.open && to.watches.empty());
+  to.transaction = std::move(from.transaction);
+  EndTransaction(from);
+  for (const Watch& watch : from.watches) {
+    locks.With(*keyspace.Handle(watch.database, watch.key).shard, [&](keyspace::Shard& shard) {
+      shard.watchers.Replace(watch.database, watch.key, &from.watch_mark, &to.watch_mark);
+    });
+  }
+  to.watches = std::move(from.watches);
+  from.watches.clear();
+  from.shared.watch_count.store(0, std::memory_order_relaxed);
+  if (from.watch_mark.changed.exchange(false, std::memory_order_relaxed))
+    to.watch_mark.changed.store(true, std::memory_order_relaxed);
+}
+
 void Multi(CommandContext& ctx) {
   if (ctx.session.transaction.open) {
     return ctx.reply.Error("ERR MULTI calls can not be nested");

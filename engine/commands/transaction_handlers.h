@@ -17,4 +17,9 @@ void EndTransaction(Session& session);
 // afterwards. Locks each shard that `locks` does not hold.
 void ForgetWatches(Session& session, keyspace::Keyspace& keyspace, keyspace::LockedShards& locks);
 
+// What was queued, and the watches with what they have seen. `from` is outside a transaction
+// afterwards, and watches nothing. Locks like ForgetWatches.
+void MoveTransaction(Session& from, Session& to, keyspace::Keyspace& keyspace,
+                     keyspace::LockedShards& locks);
+
 }  // namespace holdfast::commands

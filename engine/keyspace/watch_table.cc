@@ -17,6 +17,14 @@ void WatchTable::Remove(int database, std::string_view key, WatchMark* mark) {
   if (found->second.empty()) watched_.erase(found);
 }
 
+void WatchTable::Replace(int database, std::string_view key, const WatchMark* mark, WatchMark* by) {
+  const auto found = watched_.find(Name{database, std::string(key)});
+  if (found == watched_.end()) return;
+  for (Watcher& watcher : found->second) {
+    if (watcher.mark == mark) watcher.mark = by;
+  }
+}
+
 void WatchTable::Changed(int database, std::string_view key) {
   const auto found = watched_.find(Name{database, std::string(key)});
   if (found == watched_.end()) return;

@@ -24,6 +24,8 @@ class WatchTable {
   // long as the mark is not set.
   void Add(int database, std::string_view key, WatchMark* mark, bool present);
   void Remove(int database, std::string_view key, WatchMark* mark);
+  // Another mark takes the place of one: changes mark that one from now on.
+  void Replace(int database, std::string_view key, const WatchMark* mark, WatchMark* by);
   void Changed(int database, std::string_view key);
   // FLUSHDB, SWAPDB: the watchers of those keys of the database are marked for which `existed(key,
   // present)` is true.

@@ -201,13 +201,78 @@ TEST_F(OffloadTest, AnErrorOfTheTierIsItsReplyAndIsCounted) {
   EXPECT_NE(store_.Run("INFO errorstats").find("errorstat_IOERR:count=1"), std::string::npos);
 }
 
-TEST_F(OffloadTest, ARefusedSessionTakesNoOldReply) {
+// An EXEC may have run by the time its session is asked for it again.
+TEST_F(OffloadTest, WhatWasAdmittedOnceIsNotRefusedLater) {
   Client client(store_);
-  EXPECT_EQ(client.Try("KEYS *"), std::nullopt);
+  for (const char* line : {"MULTI", "SET a 1", "DBSIZE"}) EXPECT_TRUE(client.Try(line)) << line;
+  EXPECT_EQ(client.Try("EXEC"), std::nullopt);
   client.told.Await(1);
-  client.session.authenticated = false;
-  EXPECT_TRUE(client.Try("KEYS *")->starts_with("NOAUTH"));
-  EXPECT_EQ(client.session.offloaded, nullptr);
+  store_.Run("CONFIG SET maxmemory-policy noeviction maxmemory 1");
+  EXPECT_EQ(client.Try("EXEC"), "OK,52");
+  EXPECT_EQ(store_.Run("GET a"), "1");
+}
+
+TEST_F(OffloadTest, ATransactionThatListsRunsElsewhereAsAWhole) {
+  Client client(store_);
+  for (const char* line : {"WATCH hot", "MULTI", "SET a 1", "KEYS key:1*", "SELECT 1", "SET b 2",
+                           "DBSIZE", "GET nothing"}) {
+    EXPECT_TRUE(client.Try(line)) << line;
+    plain_.Run(line);
+  }
+  EXPECT_EQ(client.Try("EXEC"), std::nullopt);
+  client.told.Await(1);
+  EXPECT_EQ(client.Try("EXEC"), plain_.Run("EXEC"));
+  EXPECT_EQ(client.session.database, 1);
+  EXPECT_EQ(client.Try("GET b"), "2");
+  EXPECT_EQ(client.Try("EXEC"), "ERR EXEC without MULTI");
+}
+
+TEST_F(OffloadTest, WatchesGoWithTheTransaction) {
+  Client client(store_);
+  store_.tier().on_list = [this] { barrier_.Pass(); };
+  for (const bool changed_before : {true, false}) {
+    for (const char* line : {"WATCH hot", "MULTI", "SET a 1", "DBSIZE"})
+      EXPECT_TRUE(client.Try(line)) << line;
+    if (changed_before) store_.Run("SET hot w");
+    EXPECT_EQ(client.Try("EXEC"), std::nullopt);
+    EXPECT_TRUE(client.session.watches.empty());
+    client.told.Await(changed_before ? 1 : 2);
+    const auto reply = client.Try("EXEC");
+    ASSERT_TRUE(reply.has_value());
+    EXPECT_EQ(*reply == plain_.Run("GET nothing"), changed_before) << *reply;
+  }
+  EXPECT_EQ(store_.Run("GET a"), "1");
+}
+
+// Four threads are held up in the tier: what waits behind them has not begun.
+TEST_F(OffloadTest, ATransactionThatNobodyWaitsForIsForgottenWithItsWatches) {
+  store_.tier().on_list = [this] { barrier_.Pass(); };
+  {
+    std::vector<std::unique_ptr<Client>> clients;
+    for (int i = 0; i < 4; ++i) {
+      clients.push_back(std::make_unique<Client>(store_));
+      EXPECT_EQ(clients.back()->Try("KEYS *"), std::nullopt);
+    }
+    barrier_.AwaitArrivals(4);
+    for (int i = 0; i < 2; ++i) {
+      clients.push_back(std::make_unique<Client>(store_));
+      for (const char* line : {"WATCH hot", "MULTI", "SET a 1", "KEYS *"})
+        EXPECT_TRUE(clients.back()->Try(line)) << line;
+      EXPECT_EQ(clients.back()->Try("EXEC"), std::nullopt);
+    }
+  }
+  store_.Run("SET hot w");  // marks nobody that is gone
+  barrier_.Open();
+  EXPECT_TRUE(store_.store().Close().has_value());
+}
+
+// What a monitor sees names the client, and CLIENT changes it: these stay with their session.
+TEST_F(OffloadTest, ATransactionThatChangesItsClientStaysWithIt) {
+  Client client(store_);
+  for (const char* line : {"MULTI", "CLIENT SETNAME n", "DBSIZE"})
+    EXPECT_TRUE(client.Try(line)) << line;
+  EXPECT_EQ(client.Try("EXEC"), "OK,51");
+  EXPECT_EQ(client.session.shared.NameCopy(), "n");
 }
 
 TEST(RecordingSink, ReplaysEveryKindOfReply) {

@@ -64,7 +64,10 @@ class Checker {
         console_(console),
         preambles_(std::move(preambles)),
         checkpoints_(fs, checkpoints,
-                     [this](uint64_t done, uint64_t all) { console_.Progress(done, all); }),
+                     [this](uint64_t done, uint64_t all) {
+                       console_.Progress(done, all);
+                       return Status();
+                     }),
         report_(options_.stats) {}
 
   Result<int> Run() {

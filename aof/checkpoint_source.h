@@ -50,7 +50,8 @@ class CheckpointSource {
   // has (null: there is none), or what is wrong with that, which takes nothing from the data set.
   virtual Result<std::optional<uint64_t>> HotKeys() const { return std::nullopt; }
 
-  using Progress = std::function<void(uint64_t done_bytes, uint64_t all_bytes)>;
+  // An error ends the reading, which returns it.
+  using Progress = std::function<Status(uint64_t done_bytes, uint64_t all_bytes)>;
   // Verifies every byte: the checksum of every block, the order of the keys, rows, values, counts.
   // The rows go to `visitor`, database by database, in key order.
   virtual Status Read(CheckpointVisitor& visitor, const Progress& progress) = 0;

@@ -154,6 +154,7 @@ Store::~Store() { static_cast<void>(Close()); }
 
 Status Store::Close() {
   subscriptions_.clear();
+  if (log_ != nullptr) log_->LetWaitersGo();
   if (warm_up_ != nullptr) warm_up_->Stop();
   if (offload_ != nullptr) offload_->Stop();
   expire_cycle_.reset();

@@ -55,6 +55,8 @@ class StoreLog final : public commands::Persistence {
   std::string HotList() const;
   // Any thread: a Recover under way returns kUnavailable, if it still reads.
   void CancelRecovery();
+  // The store closes: who waits for a snapshot, or copies a backup, is to give up soon. Any thread.
+  void LetWaitersGo();
   // Nobody appends any more. Ends the rewrite, writes and syncs everything.
   Status Close();
 
@@ -123,6 +125,7 @@ class StoreLog final : public commands::Persistence {
   bool OwesHotList() const;
   bool SaveDue() const;
   Status SaveAfterOthers();
+  Status BackUpTo(const std::string& directory);
   Status ReloadLog();
   bool WantsTier() const;
   bool TurnsOn() const;
@@ -156,6 +159,7 @@ class StoreLog final : public commands::Persistence {
   std::thread maintenance_;
   mutable std::mutex mutex_;  // guards the block below
   std::condition_variable wake_;
+  std::atomic<bool> closing_{false};  // set under it
   bool stop_ = false;
   bool tried_at_stop_ = false;  // to complete the log, or to leave nothing to replay
   bool log_wanted_ = false;     // what appendonly says; the log follows

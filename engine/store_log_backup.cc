@@ -32,7 +32,6 @@ const char* Unfit(std::string_view target, const std::string& data_directory) {
 
 }  // namespace
 
-// A snapshot that is made meanwhile leaves the checkpoint where it is until the copy is done.
 Status StoreLog::BackUp(std::string_view directory) {
   if (store_.cold_tier() == nullptr)
     return MakeError(ErrorCode::kUnsupported,
@@ -43,24 +42,39 @@ Status StoreLog::BackUp(std::string_view directory) {
     return MakeError(ErrorCode::kInvalidArgument, reason);
   const std::unique_lock turn(backup_mutex_, std::try_to_lock);
   if (!turn) return MakeError(ErrorCode::kBusy, "ERR a backup is in progress");
-  HF_TRY_STATUS(SaveAfterOthers());
-  const auto checkpoint = catalog_->PinNewestCheckpoint();
-  HF_CHECK(checkpoint.has_value());
-  const Status made =
-      snapshot::MakeBackup(store_.file_system(),
-                           {.checkpoint = aof::JoinPath(LogDirectory(), checkpoint->name),
-                            .id = checkpoint->id,
-                            .hash_key = catalog_->manifest().hash_key.value(),
-                            .append_dirname = store_.config().Text("appenddirname"),
-                            .append_filename = store_.config().Text("appendfilename"),
-                            .lock_name = std::string(kLockName)},
-                           std::string(directory));
-  catalog_->Unpin();
+  const Status made = BackUpTo(std::string(directory));
   store_.Report(made ? LogLevel::kNotice : LogLevel::kWarning,
                 made ? fmt::format("Backup to {} finished successfully", directory)
                      : fmt::format("Backup to {} failed: {}", directory, made.error().message));
-  if (made) return {};
+  if (made || made.error().message.starts_with("ERR ")) return made;
   return MakeError(made.error().code, "ERR " + made.error().message);
+}
+
+// A target that will not do is refused before the snapshot. One that is made meanwhile leaves the
+// checkpoint where it is until the copy is done.
+Status StoreLog::BackUpTo(const std::string& directory) {
+  const auto backup =
+      HF_TRY(snapshot::BeginBackup(store_.file_system(),
+                                   {.hash_key = catalog_->manifest().hash_key.value(),
+                                    .append_dirname = store_.config().Text("appenddirname"),
+                                    .append_filename = store_.config().Text("appendfilename"),
+                                    .lock_name = std::string(kLockName)},
+                                   directory));
+  HF_TRY_STATUS(SaveAfterOthers());
+  const auto checkpoint = catalog_->PinNewestCheckpoint();
+  HF_CHECK(checkpoint.has_value());
+  const Status taken =
+      backup->Take(aof::JoinPath(LogDirectory(), checkpoint->name), checkpoint->id, closing_);
+  catalog_->Unpin();
+  return taken;
+}
+
+void StoreLog::LetWaitersGo() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  wake_.notify_all();
 }
 
 }  // namespace holdfast

@@ -23,6 +23,7 @@ namespace {
 constexpr char kTierName[] = "live-tier";
 constexpr uint64_t kUntouchedLogBytes = 256;  // its header and an empty frame or two
 constexpr int64_t kMsPerSecond = 1000;
+constexpr char kClosing[] = "ERR the store is closing";
 
 }  // namespace
 
@@ -168,9 +169,10 @@ Status StoreLog::Save() {
   lock.lock();
   wake_.wait(lock, [&] {
     const bool goes_on = rewrite_ != nullptr || save_wanted_ || rewrite_wanted_;
-    return stop_ || saves_ > saves || (rewrites_ > tried && !goes_on);
+    return stop_ || closing_ || saves_ > saves || (rewrites_ > tried && !goes_on);
   });
   if (saves_ > saves) return {};
+  if (closing_) return MakeError(ErrorCode::kUnavailable, kClosing);
   return MakeError(ErrorCode::kIoError, "ERR the snapshot failed: see the server's log");
 }
 
@@ -181,9 +183,9 @@ Status StoreLog::SaveAfterOthers() {
     if (saved || saved.error().code != ErrorCode::kBusy) return saved;
     std::unique_lock lock(mutex_);
     wake_.wait(lock, [this] {
-      return stop_ || (rewrite_ == nullptr && !save_wanted_ && !rewrite_wanted_);
+      return stop_ || closing_ || (rewrite_ == nullptr && !save_wanted_ && !rewrite_wanted_);
     });
-    if (stop_) return saved;
+    if (stop_ || closing_) return MakeError(ErrorCode::kUnavailable, kClosing);
   }
 }
 

@@ -26,14 +26,14 @@ bool Link(const std::string& from, const std::string& to) {
 }
 
 // The directory that becomes the backup, or holds the one before.
-class Backup {
+class BackupDirectory {
  public:
-  Backup(FileSystem& files, const BackupSource& source, std::string directory)
+  BackupDirectory(FileSystem& files, BackupSource source, std::string directory)
       : files_(files),
-        source_(source),
+        source_(std::move(source)),
         directory_(std::move(directory)),
-        logs_(JoinPath(directory_, source.append_dirname)),
-        manifest_path_(JoinPath(logs_, aof::ManifestFileName(source.append_filename))) {}
+        logs_(JoinPath(directory_, source_.append_dirname)),
+        manifest_path_(JoinPath(logs_, aof::ManifestFileName(source_.append_filename))) {}
 
   Status Lock() {
     lock_ = HF_TRY(files_.Lock(JoinPath(directory_, source_.lock_name)));
@@ -67,26 +67,36 @@ class Backup {
   // True: it has this very checkpoint already.
   bool Has(uint64_t id) const { return earlier_ && earlier_->checkpoints.back().id == id; }
 
-  Status Fill() {
+  // Makes the place for a checkpoint, which shows that there can be one.
+  Status Begin() {
     HF_CHECK(lock_ != nullptr && path_.empty());
-    HF_CHECK(!Has(source_.id));
-    const int64_t sequence = earlier_ ? earlier_->checkpoints.back().sequence + 1 : 1;
-    const std::string name = aof::CheckpointName(source_.append_filename, sequence);
-    path_ = JoinPath(logs_, name);
+    sequence_ = earlier_ ? earlier_->checkpoints.back().sequence + 1 : 1;
+    path_ = JoinPath(logs_, aof::CheckpointName(source_.append_filename, sequence_));
     HF_TRY_STATUS(files_.CreateDirectory(logs_));
     HF_TRY_STATUS(aof::RemoveCheckpointDirectory(files_, path_));
-    HF_TRY_STATUS(files_.CreateDirectory(path_));
-    HF_TRY_STATUS(TakeFiles());
+    return files_.CreateDirectory(path_);
+  }
+
+  Status Fill(const std::string& checkpoint, uint64_t id, const std::atomic<bool>& cancelled) {
+    HF_CHECK(!path_.empty() && !Has(id));
+    const auto go_on = [&cancelled](uint64_t, uint64_t) -> Status {
+      if (!cancelled.load(std::memory_order_relaxed)) return {};
+      return MakeError(ErrorCode::kUnavailable, "cancelled: the backup was not finished");
+    };
+    HF_TRY_STATUS(TakeFiles(checkpoint, id, cancelled));
     for (const std::string& made : {path_, logs_, directory_})
       HF_TRY_STATUS(files_.SyncDirectory(made));
-    HF_TRY_STATUS(VerifyCheckpoint(files_, path_, [](uint64_t, uint64_t) {}));
+    HF_TRY_STATUS(VerifyCheckpoint(files_, path_, go_on));
+    HF_TRY_STATUS(go_on(0, 0));
     aof::Manifest manifest;
     manifest.hash_key = source_.hash_key;
-    manifest.checkpoints.push_back({.name = name, .sequence = sequence, .id = source_.id});
+    manifest.checkpoints.push_back({.name = aof::CheckpointName(source_.append_filename, sequence_),
+                                    .sequence = sequence_,
+                                    .id = id});
     return aof::WriteManifest(files_, manifest_path_, manifest);
   }
 
-  // All but what Fill made: also what a switch left behind that failed when it was done.
+  // All but what Begin made: also what a switch left behind that failed when it was done.
   void RemoveEarlier() {
     HF_CHECK(!path_.empty());
     const auto names = files_.List(logs_);
@@ -100,7 +110,7 @@ class Backup {
     }
   }
 
-  // What Fill made, if the manifest does not name it: after an error of its switch it may.
+  // What Begin made, if the manifest does not name it: after an error of Fill's switch it may.
   void RemoveUnlisted() {
     if (path_.empty()) return;
     const auto manifest = aof::ReadManifest(files_, manifest_path_);
@@ -130,12 +140,10 @@ class Backup {
   }
 
  private:
-  Status TakeFiles() {
-    CheckpointMetadata metadata = HF_TRY(ReadCheckpoint(files_, source_.checkpoint));
-    HF_CHECK(!path_.empty());
-    if (metadata.id != source_.id || metadata.hash_key != source_.hash_key)
-      return MakeError(ErrorCode::kCorruption,
-                       fmt::format("{} is another checkpoint", source_.checkpoint));
+  Status TakeFiles(const std::string& checkpoint, uint64_t id, const std::atomic<bool>& cancelled) {
+    const CheckpointMetadata metadata = HF_TRY(ReadCheckpoint(files_, checkpoint));
+    if (metadata.id != id || metadata.hash_key != source_.hash_key)
+      return MakeError(ErrorCode::kCorruption, fmt::format("{} is another checkpoint", checkpoint));
     std::optional<CheckpointMetadata> before;
     std::string before_path;
     if (earlier_) {
@@ -144,70 +152,110 @@ class Backup {
       if (auto read = ReadCheckpoint(files_, before_path)) before = *std::move(read);
     }
     for (const CheckpointFileEntry& entry : metadata.files) {
-      const std::string from = JoinPath(source_.checkpoint, entry.name);
+      const std::string from = JoinPath(checkpoint, entry.name);
       const std::string to = JoinPath(path_, entry.name);
       if (Link(from, to)) continue;
       const bool there = before && std::ranges::find(before->files, entry) != before->files.end();
       if (there && Link(JoinPath(before_path, entry.name), to)) continue;
-      HF_TRY_STATUS(CopyFile(files_, from, to));
+      HF_TRY_STATUS(CopyFile(files_, from, to, &cancelled));
     }
-    return CopyFile(files_, JoinPath(source_.checkpoint, aof::kCheckpointFile),
+    return CopyFile(files_, JoinPath(checkpoint, aof::kCheckpointFile),
                     JoinPath(path_, aof::kCheckpointFile));
   }
 
   FileSystem& files_;
-  const BackupSource& source_;
+  const BackupSource source_;
   const std::string directory_;
   const std::string logs_;
   const std::string manifest_path_;
-  std::string path_;  // of the checkpoint that Fill makes
+  int64_t sequence_ = 0;
+  std::string path_;  // of the checkpoint that is made
   std::optional<aof::Manifest> earlier_;
   std::unique_ptr<FileLock> lock_;
 };
 
-Status Renew(FileSystem& files, const BackupSource& source, const std::string& target) {
-  Backup backup(files, source, target);
-  // First: a lock file is not to appear in a directory that is somebody else's.
-  HF_TRY_STATUS(backup.ReadEarlier());
-  HF_TRY_STATUS(backup.Lock());
-  HF_TRY_STATUS(backup.ReadEarlier());
-  if (backup.Has(source.id)) return {};
-  if (Status filled = backup.Fill(); !filled) {
-    backup.RemoveUnlisted();
-    return filled;
-  }
-  backup.RemoveEarlier();
-  return {};
-}
+// Of an earlier backup.
+class Renewal final : public Backup {
+ public:
+  Renewal(FileSystem& files, const BackupSource& source, const std::string& target)
+      : directory_(files, source, target) {}
+  ~Renewal() override { directory_.RemoveUnlisted(); }
 
-Status MakeNew(FileSystem& files, const BackupSource& source, const std::string& target) {
-  const std::string work = target + ".unfinished";
-  Backup backup(files, source, work);
-  if (HF_TRY(files.Exists(work))) {
-    HF_TRY_STATUS(backup.CheckLeftover());
-    HF_TRY_STATUS(backup.RemoveAll());
+  Status Begin() {
+    // First: a lock file is not to appear in a directory that is somebody else's.
+    HF_TRY_STATUS(directory_.ReadEarlier());
+    HF_TRY_STATUS(directory_.Lock());
+    HF_TRY_STATUS(directory_.ReadEarlier());
+    return directory_.Begin();
   }
-  HF_TRY_STATUS(files.CreateDirectory(work));
-  Status made = backup.Lock();
-  if (made) made = backup.Fill();
-  // An empty directory that lies there gives way.
-  if (made) made = files.Rename(work, target);
-  if (!made) {
-    static_cast<void>(backup.RemoveAll());
-    return made;
+  Status Take(const std::string& checkpoint, uint64_t id,
+              const std::atomic<bool>& cancelled) override {
+    if (directory_.Has(id)) return {};
+    HF_TRY_STATUS(directory_.Fill(checkpoint, id, cancelled));
+    directory_.RemoveEarlier();
+    return {};
   }
-  return files.SyncDirectory(aof::DirectoryOf(target));
+
+ private:
+  BackupDirectory directory_;
+};
+
+class NewBackup final : public Backup {
+ public:
+  NewBackup(FileSystem& files, const BackupSource& source, std::string target)
+      : files_(files),
+        target_(std::move(target)),
+        work_(target_ + ".unfinished"),
+        directory_(files, source, work_) {}
+  ~NewBackup() override {
+    if (made_) static_cast<void>(directory_.RemoveAll());
+  }
+
+  Status Begin() {
+    if (HF_TRY(files_.Exists(work_))) {
+      HF_TRY_STATUS(directory_.CheckLeftover());
+      HF_TRY_STATUS(directory_.RemoveAll());
+    }
+    HF_TRY_STATUS(files_.CreateDirectory(work_));
+    made_ = true;
+    HF_TRY_STATUS(directory_.Lock());
+    return directory_.Begin();
+  }
+  Status Take(const std::string& checkpoint, uint64_t id,
+              const std::atomic<bool>& cancelled) override {
+    HF_TRY_STATUS(directory_.Fill(checkpoint, id, cancelled));
+    // An empty directory that lies there gives way.
+    HF_TRY_STATUS(files_.Rename(work_, target_));
+    made_ = false;
+    return files_.SyncDirectory(aof::DirectoryOf(target_));
+  }
+
+ private:
+  FileSystem& files_;
+  const std::string target_;
+  const std::string work_;
+  BackupDirectory directory_;
+  bool made_ = false;  // it is ours to remove
+};
+
+template <typename Kind>
+Result<std::unique_ptr<Backup>> Begin(FileSystem& files, const BackupSource& source,
+                                      const std::string& target) {
+  auto backup = std::make_unique<Kind>(files, source, target);
+  HF_TRY_STATUS(backup->Begin());
+  return backup;
 }
 
 }  // namespace
 
-Status MakeBackup(FileSystem& files, const BackupSource& source, const std::string& target) {
+Result<std::unique_ptr<Backup>> BeginBackup(FileSystem& files, const BackupSource& source,
+                                            const std::string& target) {
   HF_CHECK(!target.empty() && !target.ends_with('/'));
-  if (!HF_TRY(files.Exists(target))) return MakeNew(files, source, target);
+  if (!HF_TRY(files.Exists(target))) return Begin<NewBackup>(files, source, target);
   if (!HF_TRY(files.IsDirectory(target)))
     return MakeError(ErrorCode::kInvalidArgument, target + " is not a directory");
-  if (HF_TRY(files.List(target)).empty()) return MakeNew(files, source, target);
-  return Renew(files, source, target);
+  if (HF_TRY(files.List(target)).empty()) return Begin<NewBackup>(files, source, target);
+  return Begin<Renewal>(files, source, target);
 }
 
 }  // namespace holdfast::snapshot

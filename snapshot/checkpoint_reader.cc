@@ -108,8 +108,7 @@ Status CheckpointReader::Read(aof::CheckpointVisitor& visitor, const Progress& p
   HF_TRY_STATUS(VerifyTables(progress));
   for (const CheckpointDatabase& database : metadata_.databases)
     HF_TRY_STATUS(ReadDatabase(database, visitor, progress));
-  progress(2 * table_bytes_, 2 * table_bytes_);
-  return {};
+  return progress(2 * table_bytes_, 2 * table_bytes_);
 }
 
 Status CheckpointReader::VerifyTables(const Progress& progress) {
@@ -120,7 +119,7 @@ Status CheckpointReader::VerifyTables(const Progress& progress) {
     Status verified = rows_->database->VerifyTable(aof::JoinPath(path_, entry.name));
     if (!verified) return Wrong(std::move(verified).error());
     done += entry.bytes;
-    progress(done, 2 * table_bytes_);
+    HF_TRY_STATUS(progress(done, 2 * table_bytes_));
   }
   return {};
 }
@@ -158,8 +157,9 @@ Status CheckpointReader::ReadDatabase(const CheckpointDatabase& database,
     counts.expiring += decoded->header.expiry_ms == memtable::kNoExpiry ? 0 : 1;
     if (++rows_read_ % kRowsBetweenProgress == 0) {
       const double part = static_cast<double>(std::min(rows_read_, all)) / static_cast<double>(all);
-      progress(table_bytes_ + static_cast<uint64_t>(part * static_cast<double>(table_bytes_)),
-               2 * table_bytes_);
+      HF_TRY_STATUS(
+          progress(table_bytes_ + static_cast<uint64_t>(part * static_cast<double>(table_bytes_)),
+                   2 * table_bytes_));
     }
   }
   if (Status read = FromRocks(row->status(), "reading rows"); !read)

@@ -55,7 +55,7 @@ class PlayedCheckpoint final : public CheckpointSource {
   UnixMs cut_ms() const override { return static_cast<UnixMs>(id()) * 1000; }
   uint64_t keys() const override { return bytes_.size() / 2; }
   Status Read(CheckpointVisitor& visitor, const Progress& progress) override {
-    progress(0, bytes_.size());
+    HF_TRY_STATUS(progress(0, bytes_.size()));
     if (id() == 0) return MakeError(ErrorCode::kCorruption, "checkpoint: played");
     for (size_t at = 1; at + 1 < bytes_.size(); ++at) {
       CheckpointRow row{.database = static_cast<uint8_t>(bytes_[at]) % 3U,
@@ -68,8 +68,7 @@ class PlayedCheckpoint final : public CheckpointSource {
       HF_TRY_STATUS(visitor.Row(row));
       HF_TRY_STATUS(visitor.Piece(std::string_view(bytes_).substr(at)));
     }
-    progress(bytes_.size(), bytes_.size());
-    return {};
+    return progress(bytes_.size(), bytes_.size());
   }
 
  private:

@@ -37,7 +37,7 @@ class PlayedCheckpoint final : public CheckpointSource {
     return std::stoull(hot_);
   }
   Status Read(CheckpointVisitor& visitor, const Progress& progress) override {
-    progress(1, 2);
+    HF_TRY_STATUS(progress(1, 2));
     std::string line;
     while (std::getline(text_, line)) {
       if (line.empty()) continue;

@@ -1,17 +1,22 @@
 // BACKUP TO: what it makes opens as a store with the data set as of one moment; nothing that is not
 // a backup is touched; a disk that fails leaves the earlier backup, or nothing.
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <set>
+#include <span>
 #include <thread>
 
 #include "aof/posix_file_system.h"
+#include "engine/reply_sinks.h"
 #include "snapshot/checkpoint_reader.h"
 #include "tests/unit/engine/engine_fixture.h"
 
@@ -25,7 +30,10 @@ class FailingTarget final : public aof::PosixFileSystem {
  public:
   Result<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override {
     if (mode.write) HF_TRY_STATUS(Count(path));
-    return aof::PosixFileSystem::Open(path, mode);
+    auto file = HF_TRY(aof::PosixFileSystem::Open(path, mode));
+    if (!path.ends_with(".sst")) return file;
+    if (mode.write && endless) copier = std::this_thread::get_id();
+    return std::make_unique<Table>(std::move(file), *this);
   }
   Status Rename(const std::string& from, const std::string& to) override {
     HF_TRY_STATUS(Count(to));
@@ -41,12 +49,75 @@ class FailingTarget final : public aof::PosixFileSystem {
   }
   std::string target;
   std::atomic<int64_t> left{INT64_MAX};
+  // To the thread that makes a new table, tables have no end (for twenty seconds), and nothing of
+  // them is kept.
+  std::atomic<bool> endless{false};
+  std::atomic<std::thread::id> copier{};
+  std::atomic<int> endless_reads{0};
+  static constexpr int kMostEndlessReads = 20'000;
 
  private:
+  class Table final : public File {
+   public:
+    Table(std::unique_ptr<File> file, FailingTarget& files)
+        : file_(std::move(file)), files_(files) {}
+    Result<size_t> ReadAt(uint64_t offset, std::span<char> out) override {
+      if (!Endless()) return file_->ReadAt(offset, out);
+      if (++files_.endless_reads > kMostEndlessReads) return size_t{0};
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      return out.size();
+    }
+    Status WriteAt(uint64_t offset, std::span<const std::string_view> parts) override {
+      return Endless() ? Status() : file_->WriteAt(offset, parts);
+    }
+    Status Sync() override { return file_->Sync(); }
+    Status Truncate(uint64_t size) override { return file_->Truncate(size); }
+    Result<uint64_t> Size() override { return file_->Size(); }
+
+   private:
+    bool Endless() const { return files_.endless && files_.copier == std::this_thread::get_id(); }
+    std::unique_ptr<File> file_;
+    FailingTarget& files_;
+  };
+
   Status Count(const std::string& path) {
     if (target.empty() || !path.starts_with(target) || left.fetch_sub(1) > 0) return {};
     return MakeError(ErrorCode::kIoError, "fails, as the test wants it");
   }
+};
+
+// A connection, as an I/O thread has it: what waits for the disk runs elsewhere, it tries again.
+class Client {
+ public:
+  explicit Client(Store& store) : executor_(store) { session_.load_listener = &told_; }
+  ~Client() { Executor::DropOffloaded(session_); }
+  // Nothing if it parked.
+  std::optional<std::string> Try(std::string_view line) {
+    const Command words = Split(line);
+    const std::vector<std::string_view> args(words.begin(), words.end());
+    PreparedCommand command{.args = args, .entry = nullptr, .key = {}};
+    ValueSink sink(3);
+    executor_.BeginTurn();
+    executor_.Prepare(session_, command);
+    const Outcome outcome = executor_.Execute(session_, command, sink);
+    executor_.EndTurn();
+    if (outcome == Outcome::kParked) return std::nullopt;
+    return Text(sink.Take());
+  }
+  std::string Run(std::string_view line) {
+    auto reply = Try(line);
+    for (; !reply; reply = Try(line)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return *reply;
+  }
+
+ private:
+  class Told final : public keyspace::LoadListener {
+   public:
+    void OnLoaded() override {}
+  };
+  Told told_;
+  commands::Session session_;
+  Executor executor_;
 };
 
 class BackupTest : public testing::Test {
@@ -113,7 +184,7 @@ TEST_F(BackupTest, OpensAsAStoreWithTheSameData) {
   EXPECT_FALSE(fs::exists(target().string() + ".unfinished"));
   ASSERT_EQ(Checkpoints(target()).size(), 1u);
   EXPECT_TRUE(snapshot::VerifyCheckpoint(files_, Checkpoints(target())[0].string(),
-                                         [](uint64_t, uint64_t) {}));
+                                         [](uint64_t, uint64_t) { return Status(); }));
 }
 
 // The second one takes the place of the first, whose tables that still count are the same files.
@@ -194,6 +265,84 @@ TEST_F(BackupTest, WhatIsNoBackupIsNotTouched) {
   fs::copy(folder_ / "used", folder_ / "new.unfinished", fs::copy_options::recursive);
   EXPECT_TRUE(BackUp(folder_ / "new").starts_with("ERR "));
   EXPECT_NE(StateIn(folder_ / "new.unfinished"), "");
+}
+
+// Whatever is wrong with a target is said before a snapshot is made for it.
+TEST_F(BackupTest, ABadTargetCostsNoSnapshot) {
+  Fill(0, 100);
+  ASSERT_EQ(BackUp(folder_ / "used"), "OK");
+  Execute(*Open(folder_ / "used")->NewSession(), "SET written on");
+  ASSERT_EQ(BackUp(folder_ / "locked"), "OK");
+  const auto user = files_.Lock((folder_ / "locked" / "holdfast.lock").string());
+  ASSERT_TRUE(user);
+  fs::create_directory(target());
+  std::ofstream(target() / "mine") << "text";
+  files_.target = (folder_ / "unwritable").string();
+  files_.left = 0;
+  const std::vector<fs::path> before = Checkpoints(store());
+  ASSERT_EQ(before.size(), 1u);
+  const std::pair<fs::path, std::string_view> cases[] = {
+      {folder_ / "no" / "parent", "parent"},
+      {folder_ / "unwritable", "as the test wants it"},
+      {"/proc/nothing", "/proc/nothing"},
+      {store() / "inside", "that is in the data directory itself"},
+      {target(), "neither empty nor a backup"},
+      {target() / "mine", "is not a directory"},
+      {folder_ / "used", "that was written on"},
+      {folder_ / "locked", "is locked"},
+  };
+  for (const auto& [path, says] : cases) {
+    const std::string reply = BackUp(path);
+    EXPECT_TRUE(reply.starts_with("ERR ")) << path;
+    EXPECT_NE(reply.find(says), std::string::npos) << reply;
+    EXPECT_EQ(Checkpoints(store()), before) << path;
+    EXPECT_FALSE(fs::exists(path.string() + ".unfinished"));
+  }
+  ASSERT_EQ(BackUp(folder_ / "good"), "OK");
+  EXPECT_NE(Checkpoints(store()), before);
+}
+
+// The server stops while a client's backup copies.
+TEST_F(BackupTest, AStopEndsACopy) {
+  const fs::path far = fs::path("/dev/shm") / folder_.filename();
+  session_.reset();
+  db_.reset();
+  for (const bool again : {false, true}) {
+    fs::remove_all(far);
+    config::Config config;
+    for (const auto& [name, value] :
+         Settings{{"dir", store().string()}, {"eviction-action", "spill"}, {"save", ""}}) {
+      const std::string words[] = {value};
+      ASSERT_TRUE(config.SetAtStart(name, words));
+    }
+    SystemClock clock;
+    SystemRandom random;
+    auto opened = Store::Open(
+        {.config = &config, .clock = &clock, .random = &random, .file_system = &files_});
+    ASSERT_TRUE(opened) << opened.error().message;
+    auto client = std::make_unique<Client>(**opened);
+    for (int i = 0; i < 2000; ++i) client->Run(fmt::format("SET key{} {}{}", i, again, i));
+    std::string first;
+    if (again) {
+      ASSERT_EQ(client->Run("BACKUP TO " + far.string()), "OK");
+      first = StateIn(far);
+      client->Run("SET more 1");
+    }
+    files_.endless_reads = 0;
+    files_.endless = true;
+    ASSERT_FALSE(client->Try("BACKUP TO " + far.string()));
+    ASSERT_TRUE(Eventually([&] { return files_.endless_reads > 0; }));
+    client.reset();
+    ASSERT_TRUE((*opened)->Close());
+    files_.endless = false;
+    EXPECT_LE(files_.endless_reads, FailingTarget::kMostEndlessReads);
+    EXPECT_EQ(fs::exists(far), again);
+    EXPECT_FALSE(fs::exists(far.string() + ".unfinished"));
+    if (!again) continue;
+    EXPECT_EQ(StateIn(far), first);
+    EXPECT_EQ(Checkpoints(far).size(), 1u);
+  }
+  fs::remove_all(far);
 }
 
 TEST_F(BackupTest, EveryFailingCallLeavesNothingOrTheEarlierOne) {

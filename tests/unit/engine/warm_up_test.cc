@@ -222,7 +222,7 @@ TEST_F(WarmUpTest, ADamagedListCostsSpeedOnly) {
   file.put(byte);
   file.close();
   const Status verified =
-      snapshot::VerifyCheckpoint(files_, Checkpoint(), [](uint64_t, uint64_t) {});
+      snapshot::VerifyCheckpoint(files_, Checkpoint(), [](uint64_t, uint64_t) { return Status(); });
   ASSERT_FALSE(verified);
   EXPECT_EQ(verified.error().code, ErrorCode::kCorruption);
   EXPECT_NE(verified.error().message.find("HOTLIST"), std::string::npos);

@@ -155,7 +155,8 @@ class CheckpointTest : public testing::Test {
   }
 
   std::string ErrorOf() {
-    const Status verified = VerifyCheckpoint(files_, path_, [](uint64_t, uint64_t) {});
+    const Status verified =
+        VerifyCheckpoint(files_, path_, [](uint64_t, uint64_t) { return Status(); });
     if (verified) return "";
     EXPECT_EQ(verified.error().code, ErrorCode::kCorruption) << verified.error().message;
     EXPECT_NE(verified.error().message.find(path_), std::string::npos) << verified.error().message;
@@ -188,6 +189,7 @@ TEST_F(CheckpointTest, HoldsWhatTheTierHeldAndIsNotChangedByReading) {
   const Status read = (*reader)->Read(found, [&](uint64_t done, uint64_t all) {
     EXPECT_TRUE(done >= last_done && done <= all);
     last_done = done;
+    return Status();
   });
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_GT(last_done, 0);
@@ -216,7 +218,7 @@ TEST_F(CheckpointTest, ServesATierThatGoesOn) {
     const auto reader = CheckpointReader::Open(files_, second);
     ASSERT_TRUE(reader) << reader.error().message;
     Collector found;
-    const Status read = (*reader)->Read(found, [](uint64_t, uint64_t) {});
+    const Status read = (*reader)->Read(found, [](uint64_t, uint64_t) { return Status(); });
     ASSERT_TRUE(read) << read.error().message;
     data_.erase(9);  // no rows
     EXPECT_EQ(found.data, data_);

@@ -70,6 +70,7 @@ class BackupDirectory {
   // Makes the place for a checkpoint, which shows that there can be one.
   Status Begin() {
     HF_CHECK(lock_ != nullptr && path_.empty());
+    HF_CHECK(!earlier_ || !earlier_->checkpoints.empty());
     sequence_ = earlier_ ? earlier_->checkpoints.back().sequence + 1 : 1;
     path_ = JoinPath(logs_, aof::CheckpointName(source_.append_filename, sequence_));
     HF_TRY_STATUS(files_.CreateDirectory(logs_));
@@ -223,6 +224,7 @@ class NewBackup final : public Backup {
   }
   Status Take(const std::string& checkpoint, uint64_t id,
               const std::atomic<bool>& cancelled) override {
+    HF_CHECK(made_);
     HF_TRY_STATUS(directory_.Fill(checkpoint, id, cancelled));
     // An empty directory that lies there gives way.
     HF_TRY_STATUS(files_.Rename(work_, target_));

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "holdfast/check.h"
+
 namespace holdfast::snapshot {
 namespace {
 constexpr size_t kPieceBytes = size_t{1} << 20;
@@ -18,6 +20,7 @@ Status CopyFile(FileSystem& files, const std::string& from, const std::string& t
     if (cancelled != nullptr && cancelled->load(std::memory_order_relaxed))
       return MakeError(ErrorCode::kUnavailable, "cancelled: the copy was not finished");
     const size_t count = HF_TRY(source->ReadAt(at, buffer));
+    HF_CHECK(count <= buffer.size());
     if (count == 0) return copy->Sync();
     const std::string_view piece = std::string_view(buffer).substr(0, count);
     HF_TRY_STATUS(copy->WriteAt(at, {&piece, 1}));

@@ -89,6 +89,7 @@ Status RdbReader::ReadHeader() {
       return Corrupt(fmt::format("{} is not followed by a version", magic));
     version_ = version_ * 10 + (digit - '0');
   }
+  HF_CHECK(version_ >= 0 && version_ <= 9999);
   return CheckVersion();
 }
 

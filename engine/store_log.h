@@ -134,6 +134,7 @@ class StoreLog final : public commands::Persistence {
   void NoteRewrite(const Result<RewriteOutcome>& ended);
   bool GrownEnough() const;
   void TurnOff();
+  Status OpenLateLogAlone(std::unique_lock<std::mutex>& lock);
   Status OpenLateLog();
   Status CreateLateLog();
   std::string LogDirectory() const;
@@ -160,6 +161,8 @@ class StoreLog final : public commands::Persistence {
   mutable std::mutex mutex_;  // guards the block below
   std::condition_variable wake_;
   std::atomic<bool> closing_{false};  // set under it
+  bool busy_ = false;                 // the maintenance thread rewrites, or makes a snapshot
+  bool opening_ = false;              // a log is being opened: it may do neither
   bool stop_ = false;
   bool tried_at_stop_ = false;  // to complete the log, or to leave nothing to replay
   bool log_wanted_ = false;     // what appendonly says; the log follows

@@ -49,9 +49,11 @@ bool StoreLog::RewriteDue() const {
 StoreLog::Task StoreLog::NextTask(std::unique_lock<std::mutex>& lock) {
   const auto urgent = [this] {
     const bool switched = log_wanted_ != (store_.active_log() != nullptr);
+    if (opening_) return false;
     return stop_ || rewrite_wanted_ || save_wanted_ || (switched && failed_rewrites_ == 0);
   };
   wake_.wait_for(lock, kLookPause, urgent);
+  if (opening_) return Task::kNone;
   if (stop_) {
     const bool owes = OwesBase() || OwesSnapshot() || OwesHotList();
     return owes && !std::exchange(tried_at_stop_, true) ? Task::kRewrite : Task::kStop;
@@ -70,6 +72,7 @@ void StoreLog::RunMaintenance() {
   while (true) {
     std::unique_lock lock(mutex_);
     const Task task = NextTask(lock);
+    busy_ = task == Task::kRewrite;
     lock.unlock();
     switch (task) {
       case Task::kNone:
@@ -130,6 +133,7 @@ void StoreLog::RewriteOnce() {
   const Result<RewriteOutcome> ended = RunRewrite(*rewrite, turns_on);
   congested_.store(false, std::memory_order_relaxed);
   const std::lock_guard lock(mutex_);
+  busy_ = false;
   rewrite_ = nullptr;
   NoteRewrite(ended);
   snapshots_fail_.store(failed_rewrites_ > 0 && store_.cold_tier() != nullptr,

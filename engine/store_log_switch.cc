@@ -34,13 +34,13 @@ aof::HashKey KeyOf(const memtable::HashSeed& seed) {
 
 // One call at a time: the configuration sees to that.
 Status StoreLog::SetLogEnabled(bool enabled) {
+  std::unique_lock lock(mutex_);
   if (enabled && writer_ == nullptr) {
-    if (Status opened = OpenLateLog(); !opened) {
+    if (Status opened = OpenLateLogAlone(lock); !opened) {
       return MakeError(opened.error().code,
                        fmt::format("Unable to turn on AOF: {}", opened.error().message));
     }
   }
-  const std::lock_guard lock(mutex_);
   if (log_wanted_ == enabled) return {};
   log_wanted_ = enabled;
   rewrite_wanted_ = false;
@@ -49,6 +49,21 @@ Status StoreLog::SetLogEnabled(bool enabled) {
   if (!enabled && rewrite_ != nullptr) rewrite_->Cancel();
   wake_.notify_all();
   return {};
+}
+
+// The catalog is made anew, and its files are not yet those of a data set: nobody may use it
+// meanwhile. It cannot be waited for, as the caller may hold locks that a snapshot waits for.
+Status StoreLog::OpenLateLogAlone(std::unique_lock<std::mutex>& lock) {
+  HF_CHECK(lock.owns_lock());
+  const std::unique_lock backup(backup_mutex_, std::try_to_lock);
+  if (!backup || busy_)
+    return MakeError(ErrorCode::kBusy, "a snapshot or a backup is in progress, try again later");
+  opening_ = true;
+  lock.unlock();
+  Status opened = OpenLateLog();
+  lock.lock();
+  opening_ = false;
+  return opened;
 }
 
 // The store was started without a log.

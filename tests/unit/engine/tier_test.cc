@@ -23,11 +23,17 @@ class FailingFiles final : public aof::PosixFileSystem {
   Result<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override {
     if (fails.load() && mode.write && path.find("HOLDFAST") != std::string::npos)
       return MakeError(ErrorCode::kIoError, "opening fails, as the test wants it");
+    if (mode.write && path.find("HOLDFAST") != std::string::npos) {
+      held = holds.load();
+      holds.wait(true);
+    }
     std::unique_ptr<File> file = HF_TRY(aof::PosixFileSystem::Open(path, mode));
     if (!path.ends_with(".sst")) return file;
     return std::make_unique<Table>(std::move(file), sync_fails);
   }
   std::atomic<bool> fails{false};
+  std::atomic<bool> holds{false};  // a snapshot shortly before its end
+  std::atomic<bool> held{false};
   std::atomic<bool> sync_fails{false};
 
  private:
@@ -512,6 +518,31 @@ TEST_F(TierTest, ALogThatBeginsWithAStartIsReadByTheNext) {
   Close();
   Open({{"appendonly", "no"}});
   EXPECT_EQ(Run("GET key"), "3");
+  Close();
+}
+
+TEST_F(TierTest, NoLogIsOpenedBesideASnapshot) {
+  Open({{"appendonly", "no"}});
+  Run("SET key 1");
+  files_.holds = true;
+  ASSERT_EQ(Run("BGSAVE"), "Background saving started");
+  const bool held = Eventually([&] { return files_.held.load(); });
+  const std::string refused = Run("CONFIG SET appendonly yes");
+  files_.holds = false;
+  files_.holds.notify_all();
+  ASSERT_TRUE(held);
+  EXPECT_NE(refused.find("Unable to turn on AOF: a snapshot or a backup"), std::string::npos)
+      << refused;
+  ASSERT_TRUE(Eventually([&] { return Persistence(*session_, "rdb_bgsave_in_progress") == "0"; }));
+  EXPECT_EQ(Run("CONFIG SET appendonly yes"), "OK");
+  ASSERT_TRUE(Eventually([&] {
+    return Persistence(*session_, "aof_enabled") == "1" &&
+           Persistence(*session_, "aof_rewrite_in_progress") == "0" &&
+           Persistence(*session_, "aof_rewrite_scheduled") == "0";
+  }));
+  Run("SET key 2");
+  AsIfKilled();
+  EXPECT_EQ(Run("GET key"), "2");
   Close();
 }
 

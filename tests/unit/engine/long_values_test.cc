@@ -2,10 +2,12 @@
 // nobody reads them; nobody frees them as long as anything names them.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "aof/posix_file_system.h"
@@ -402,6 +404,56 @@ TEST_F(LongValuesOnDisk, LeaveMemoryAsRowsThatNameThem) {
   EXPECT_EQ(Run("DEL copy2"), "1");
   Sweep();
   EXPECT_LT(Number("cold_disk_bytes"), with_one / 8);
+  Close();
+}
+
+// Several clients, everything spilled and swept all the while: each value is what was set.
+TEST_F(LongValuesOnDisk, AreWholeWhoeverChangesTheirKeysWhileTheyAreSwept) {
+  Open();
+  constexpr size_t kClients = 3;
+  constexpr int kRounds = 15;
+  std::atomic<bool> stop{false};
+  const auto value_of = [](uint64_t number) {
+    return std::string(66'000 + number % 50'000, static_cast<char>('a' + number % 26));
+  };
+  const auto client = [&](uint64_t seed) {
+    SeededRandom random(seed);
+    const auto session = db_->NewSession();
+    const auto name = [&] { return "key" + std::to_string(random.Below(12)); };
+    while (!stop) {
+      const uint64_t kind = random.Below(8);
+      if (kind == 0) {
+        EXPECT_EQ(Text(Execute(*session, Command{"SET", name(), value_of(random.Below(1 << 20))})),
+                  "OK");
+      } else if (kind == 1) {
+        Execute(*session, Command{"DEL", name()});
+      } else if (kind == 2) {
+        Execute(*session, Command{"PEXPIREAT", name(), "9000000000000"});
+      } else if (kind < 5) {
+        const Reply copied = Execute(*session, Command{"COPY", name(), name(), "REPLACE"});
+        EXPECT_EQ(Text(copied).find("IOERR"), std::string::npos) << Text(copied);
+      } else if (kind < 7) {
+        Execute(*session, Command{"RENAME", name(), name()});
+      } else {
+        const std::string value = Text(Execute(*session, Command{"GET", name()}));
+        if (value == "nil") continue;
+        EXPECT_GT(value.size(), 65'999U) << value.substr(0, 100);
+        EXPECT_EQ(value.find_first_not_of(value[0]), std::string::npos);
+      }
+    }
+  };
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < kClients; ++i) threads.emplace_back(client, i + 1);
+  for (int round = 0; round < kRounds; ++round) {
+    EXPECT_EQ(Run("DEBUG SPILL"), "OK");
+    Sweep();
+  }
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_GT(Number("loaded_references"), 10U);
+  EXPECT_EQ(Run("FLUSHALL"), "OK");
+  Sweep();
+  EXPECT_LT(Number("cold_disk_bytes"), 100'000U);
   Close();
 }
 

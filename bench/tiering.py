@@ -7,11 +7,13 @@
 Keys are loaded in order through one pipelined connection, so that the figures are the store's and not
 those of many clients. What is printed: throughput, server CPU, the most memory used and resident
 while loading; latencies of single GETs of random keys (nearly all of them cold), of hot keys alone
-and beside 2,000 cold ones a second, and throughput of pipelined ones; how long a snapshot takes after the load, after nothing and after 1% of the keys
-changed; how long a start takes to its first right answer after kill -9 with a tail of the log, and
-after a clean stop; how fast the warm-up brings back what was hot, and which part of skewed reads (90%
-of them of a tenth of the keys) memory answers before the stop and after the warm-up; throughput with 90% of the requests on 10% of the keys. Exits with 1 if
-a value was wrong or missing.
+and beside 2,000 cold ones a second, and throughput of pipelined ones, of keys that are nowhere too; how long a snapshot
+takes after the load, after nothing and after 1% of the keys changed; how long a start takes to its
+first right answer after kill -9 with a log of SETs, or of INCRs and APPENDs, to replay, and after a
+clean stop; how fast the warm-up brings back what was hot, and which part of skewed reads (90%
+of them of a tenth of the keys) memory answers before the stop and after the warm-up; throughput with 90% of the requests on 10% of
+the keys. With --unlimited the load and the reads of absent keys once more, without maxmemory. Exits
+with 1 if a value was wrong or missing.
 """
 
 import argparse
@@ -48,7 +50,9 @@ class Run:
         self.server = server
         self.client = server.connect(timeout_s=600)
         self.changed = 0  # keys below it have generation 1
+        self.appended = range(0)  # keys with one more byte
         self.rng = random.Random(1)
+        self.counters = 0
         self.wrong = 0
 
     def reconnect(self):
@@ -60,7 +64,8 @@ class Run:
         return dict(line.split(":", 1) for line in lines if ":" in line)
 
     def want(self, number):
-        return value(number, 1 if number < self.changed else 0)
+        suffix = b"+" if number in self.appended else b""
+        return value(number, 1 if number < self.changed else 0) + suffix
 
     def set_range(self, first, end, generation, look=None):
         for start in range(first, end, BATCH):
@@ -88,8 +93,38 @@ class Run:
               % (self.keys, seconds, self.keys / seconds, cpu / self.keys * 1e6,
                  max(used) / self.limit * 100, max(resident) / 2**20,
                  max(resident) / self.limit * 100), flush=True)
-        if self.client.must("DBSIZE") != self.keys:
+        self.check_count()
+
+    def check_count(self):
+        if self.client.must("DBSIZE") != self.keys + self.counters:
             sys.exit("DBSIZE is wrong")
+
+    def ask(self, requests, wanted):
+        """Sends them in batches; sys.exit unless each reply is what `wanted` says of its number."""
+        for start in range(0, len(requests), BATCH):
+            self.client.send(b"".join(requests[start:start + BATCH]))
+            for number in range(start, min(len(requests), start + BATCH)):
+                if self.client.read_reply() != wanted(number):
+                    sys.exit("a wrong reply: %r" % requests[number])
+
+    def count(self, counters, count):
+        """Counters of their own. All are as high, and cold after the load."""
+        self.ask([encode(b"INCR", b"counter:%d" % n) for n in range(counters)],
+                 lambda _: b":%d\r\n" % count)
+        self.counters = counters
+
+    def append(self, numbers):
+        grown = len(value(0, 0)) + 1
+        self.ask([encode(b"APPEND", key(n), b"+") for n in numbers], lambda _: b":%d\r\n" % grown)
+        self.appended = numbers
+
+    def read_absent(self, requests):
+        started, cpu = time.monotonic(), self.server.cpu_seconds()
+        self.ask([encode(b"GET", b"nowhere:%d" % self.rng.randrange(10**9))
+                  for _ in range(requests)], lambda _: b"$-1\r\n")
+        seconds, cpu = time.monotonic() - started, self.server.cpu_seconds() - cpu
+        print("GET of absent keys, -P %d: %.0f/s, server CPU %.2f us a key"
+              % (BATCH, requests / seconds, cpu / requests * 1e6), flush=True)
 
     def check(self, numbers):
         self.client.send(b"".join(encode(b"GET", key(n)) for n in numbers))
@@ -184,8 +219,7 @@ class Run:
         self.check([self.keys - 1, 0])
         print("start %s: %.3f s to the first right answers" % (after, time.monotonic() - started),
               flush=True)
-        if self.client.must("DBSIZE") != self.keys:
-            sys.exit("DBSIZE is wrong after the start")
+        self.check_count()
 
 
 def compare_with_redis(arguments, ours):
@@ -198,6 +232,16 @@ def compare_with_redis(arguments, ours):
     print("that is %.2f of redis-server's with all in memory" % (ours / theirs), flush=True)
 
 
+def load_without_a_limit(arguments):
+    """What the load, and reads of absent keys, cost where nothing is cold."""
+    flags = logged("everysec", ["--maxmemory", "0"])
+    with ServerProcess(server_under_test(arguments), flags) as server:
+        run = Run(arguments, server)
+        run.limit = sys.maxsize
+        run.load()
+        run.read_absent(arguments.keys // 10)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     add_server_argument(parser)
@@ -206,13 +250,18 @@ def main():
     parser.add_argument("--seconds", type=float, default=10, help="of each paced load")
     parser.add_argument("--redis", action="store_true",
                         help="the 90/10 traffic on redis-server too (memory: 200 bytes a key)")
+    parser.add_argument("--unlimited", action="store_true",
+                        help="the load without maxmemory too (memory: 200 bytes a key)")
     arguments = parser.parse_args()
     flags = logged("everysec", ["--eviction-action", "spill", "--maxmemory",
                                 "%dmb" % arguments.maxmemory_mb, "--maxmemory-policy",
                                 "allkeys-s3fifo"])
     with ServerProcess(server_under_test(arguments), flags) as server:
         run = Run(arguments, server)
+        counters = arguments.keys // 20
+        run.count(counters, 1)
         run.load()
+        run.read_absent(arguments.keys // 10)
         run.read_alone()
         run.beside_cold_reads(arguments.seconds)
         run.read_all()
@@ -223,6 +272,11 @@ def main():
         tail = min(arguments.keys, (64 << 20) // 160)
         run.change(tail)
         run.restart(server.kill, "after kill -9, a log of %d SETs" % tail)
+        run.client.must("SAVE")
+        run.count(counters, 2)
+        run.append(range(tail, min(arguments.keys, 3 * tail)))
+        run.restart(server.kill, "after kill -9, a log of %d INCRs and %d APPENDs to cold keys"
+                    % (counters, len(run.appended)))
         for when in ("at first", "again", "before the stop"):
             run.read_skewed(when, arguments.keys // 5)
         run.restart(server.terminate, "after a clean stop")
@@ -230,6 +284,8 @@ def main():
         run.read_skewed("after the warm-up", arguments.keys // 5)
         run.read_alone()
         ours = run.ninety_ten(arguments.seconds)
+    if arguments.unlimited:
+        load_without_a_limit(arguments)
     if arguments.redis:
         compare_with_redis(arguments, ours)
     print("%d values were wrong or missing" % run.wrong)

@@ -181,7 +181,12 @@ class Run:
               "each, %s of the hits from memory" % (found.per_second, cpu, ratio), flush=True)
         return found.per_second
 
+    def await_background_save(self):
+        while self.info("persistence")["rdb_bgsave_in_progress"] == "1":
+            time.sleep(0.05)
+
     def save(self, when):
+        self.await_background_save()
         resident, cpu = self.server.rss_bytes(), self.server.cpu_seconds()
         started = time.monotonic()
         self.client.must("SAVE")
@@ -272,6 +277,7 @@ def main():
         tail = min(arguments.keys, (64 << 20) // 160)
         run.change(tail)
         run.restart(server.kill, "after kill -9, a log of %d SETs" % tail)
+        run.await_background_save()
         run.client.must("SAVE")
         run.count(counters, 2)
         run.append(range(tail, min(arguments.keys, 3 * tail)))

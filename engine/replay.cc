@@ -17,11 +17,13 @@ using commands::Locking;
 
 constexpr size_t kMaxWorkers = 16;
 
-size_t WorkerCount(size_t wanted) {
+// The reader takes a core for itself, unless what the commands need of the tier takes much longer.
+size_t WorkerCount(Store& store, size_t wanted) {
   if (wanted > 0) return std::min(wanted, kMaxWorkers);
-  // The reader takes a core for itself.
   const size_t cores = std::max(1u, std::thread::hardware_concurrency());
-  return std::clamp<size_t>(cores - 1, 1, kMaxWorkers);
+  const bool cold = std::ranges::any_of(
+      store.keyspace().shards(), [](const keyspace::Shard& shard) { return shard.cold_keys != 0; });
+  return std::clamp<size_t>(cold ? cores : cores - 1, 1, kMaxWorkers);
 }
 
 // Deals the commands of batches to workers by shard.
@@ -130,7 +132,7 @@ Status ResolveLogged(Store& store, PreparedCommand& command, int database, const
 }
 
 Status ReplayLog(Store& store, aof::LogReader& reader, const ReplayOptions& options) {
-  Dealer dealer(store, reader.sources(), WorkerCount(options.workers));
+  Dealer dealer(store, reader.sources(), WorkerCount(store, options.workers));
   while (!dealer.Failed()) {
     const auto batch = std::make_shared<aof::LogBatch>();
     if (!HF_TRY(reader.Next(*batch))) break;

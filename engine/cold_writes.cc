@@ -28,6 +28,9 @@ constexpr milliseconds kHurriedGather{4};
 constexpr milliseconds kCongestedPause{5};
 constexpr int kMostCongestedPauses = 400;  // two seconds
 constexpr milliseconds kLongestRetry{5000};
+// One record in so many waits for its turn at a shard's lock: others get it soon enough, and where
+// they always want it, what landed is not held up for each record.
+constexpr size_t kLocksPerTurn = 64;
 constexpr size_t kKeysPerProbe = 256;  // their rows are in memory meanwhile
 
 // Of a value that the tier has, where that is.
@@ -304,7 +307,10 @@ bool ColdWrites::Probe() {
       return ProbeOnce(some, found);
     });
     if (!asked) return false;
-    for (const keyspace::ColdProbed& probed : found) parts_.probed(probed);
+    for (size_t i = 0; i < found.size(); ++i) {
+      found[i].in_turn = i % kLocksPerTurn == 0;
+      parts_.probed(found[i]);
+    }
   }
   if (records.empty()) return true;
   const std::lock_guard lock(mutex_);
@@ -354,13 +360,15 @@ Status ColdWrites::LandOnce(const std::vector<snapshot::ColdWrite>& writes) {
 }
 
 void ColdWrites::ReportTaken() {
+  size_t reported = 0;
   for (ColdBatch& batch : taken_) {
-    batch.ForEach([this](const ColdBatch::Record& record) {
+    batch.ForEach([&](const ColdBatch::Record& record) {
       if (!record.write) return;
       parts_.landed({.shard = record.shard,
                      .key = record.address(),
                      .ticket = record.ticket,
                      .evict = record.evict,
+                     .in_turn = reported++ % kLocksPerTurn == 0,
                      .leaving_bytes = record.leaving_bytes});
     });
     Release(batch);

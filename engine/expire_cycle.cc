@@ -71,7 +71,7 @@ void ExpireCycle::WatchClock() {
 // lock for longer than a few entries take.
 void ExpireCycle::CollectDue(keyspace::Shard& shard, UnixMs now_ms) {
   due_.clear();
-  shard.lock.LockInTurn();
+  shard.lock.Lock();
   store_.keyspace().QueueBuried(shard);
   for (keyspace::Shard::ExpiredHint& hint : shard.expired_hints) {
     due_.push_back({hint.database, std::move(hint.key)});

@@ -20,6 +20,9 @@ OffloadedCommand::OffloadedCommand(const commands::Session& session,
   HF_CHECK(listener_ != nullptr);
   session_.SetDatabase(session.database);
   session_.SetProtocol(session.protocol);
+  session_.shared.no_touch.store(session.shared.no_touch.load(std::memory_order_relaxed),
+                                 std::memory_order_relaxed);
+  session_.shared.name = session.shared.NameCopy();
 }
 
 void OffloadedCommand::TakeTransaction(commands::Session& session, keyspace::Keyspace& keyspace,

@@ -120,12 +120,12 @@ std::optional<Options> ParseOptions(CommandContext& ctx) {
 bool TableFits(CommandContext& ctx, uint64_t rows, uint64_t columns) {
   const auto cells = CheckedMul(rows, columns);
   const auto limit = static_cast<uint64_t>(ctx.services.config->Integer("proto-max-bulk-len"));
-  if (!cells || *cells > kMaxCells) {
-    ctx.reply.Error("ERR Insufficient memory, failed allocating transient memory for LCS");
+  if (!cells || *cells > limit / kRedisCellBytes) {
+    ctx.reply.Error("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
     return false;
   }
-  if (*cells * kRedisCellBytes > limit) {
-    ctx.reply.Error("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
+  if (*cells > kMaxCells) {
+    ctx.reply.Error("ERR Insufficient memory, failed allocating transient memory for LCS");
     return false;
   }
   return true;

@@ -45,10 +45,12 @@ bool KeyAccess::Unknown(const KeyHandle& key) const {
   if (key.shard->cold_keys == 0) [[likely]]
     return false;
   const ShardResidency& residency = *key.shard->residency;
-  if (residency.cold(key.database).keys == 0) return false;
+  // What this command erased is known, though somebody may still be reading the long value that it
+  // referred to.
+  if (residency.cold(key.database).keys == 0 || Erased(key)) return false;
   const auto load = residency.Find(keyspace_.space(key.database), key.ref);
-  if (load == nullptr) return !Erased(key);
-  return load->state == Load::State::kReading || load->state == Load::State::kFailed;
+  return load == nullptr || load->state == Load::State::kReading ||
+         load->state == Load::State::kFailed;
 }
 
 // Who reads the key need not: whatever becomes of it, it has been in memory (R10).

@@ -196,7 +196,7 @@ void Keyspace::NoLongerCold(Shard& shard, int database, bool expires) {
 
 void Keyspace::Probed(const ColdProbed& probed) {
   Shard& shard = shards()[probed.shard];
-  shard.lock.LockInTurn();
+  probed.in_turn ? shard.lock.LockInTurn() : shard.lock.Lock();
   if (probed.existed && probed.cut != shard.residency->cut())
     shard.residency->CorrectCut(probed.space, probed.expires);
   if (const int database = DatabaseOf(probed.space); database >= 0) {  // else flushed since
@@ -210,7 +210,7 @@ void Keyspace::Probed(const ColdProbed& probed) {
 
 void Keyspace::Landed(const ColdLanded& item) {
   Shard& shard = shards()[item.shard];
-  shard.lock.LockInTurn();
+  item.in_turn ? shard.lock.LockInTurn() : shard.lock.Lock();
   if (item.ticket != 0) shard.residency->Landed();
   budget_.AddLeaving(-static_cast<int64_t>(item.leaving_bytes));
   LandedLocked(shard, item);

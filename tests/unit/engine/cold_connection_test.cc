@@ -173,6 +173,24 @@ TEST_F(ColdConnection, OneThatWaitsHoldsNoOtherUp) {
   EXPECT_EQ(tier().reads_started(), 2U) << "one read of key:1 for both";
 }
 
+// The copy is a reference to the value, which somebody reads while it goes; in a shard with cold
+// keys.
+TEST_F(ColdConnection, AReferenceMayGoWhileItsValueIsRead) {
+  Peer waits(*thread_);
+  Peer other(*thread_);
+  store_.Run(Command{"SET", "long", std::string(5000, 'v')});
+  store_.EvictAll();
+  EXPECT_EQ(store_.Run("COPY long {key:1}copy"), "1");
+  waits.SendLines({"GET {key:1}copy"});
+  EXPECT_TRUE(Eventually([&] { return tier().reading() == 1; }));
+  other.SendLines({"DEL {key:1}copy {key:1}copy", "EXISTS {key:1}copy"});
+  other.Expect(":1\r\n");
+  tier().FinishAll();
+  waits.Expect("$-1\r\n");
+  EXPECT_TRUE(Eventually([&] { return tier().FinishAll(), Loads() == 0; }));
+  other.Expect(":0\r\n");
+}
+
 TEST_F(ColdConnection, AFailedReadIsAnErrorAndTheNextCommandRuns) {
   Peer peer(*thread_);
   peer.SendLines({"GET key:1", "PING"});

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -37,12 +38,12 @@ class Path {
     if (!opened) std::abort();
     tier_ = *std::move(opened);
     rows_ = std::make_unique<LiveTierRows>(*tier_);
-    writes_ =
-        std::make_unique<ColdWrites>(ColdWritesParts{.rows = rows_.get(),
-                                                     .budget = &budget_,
-                                                     .probed = [](const keyspace::ColdProbed&) {},
-                                                     .landed = [](const keyspace::ColdLanded&) {},
-                                                     .damaged = [](const Error&) {}});
+    writes_ = std::make_unique<ColdWrites>(
+        ColdWritesParts{.rows = rows_.get(),
+                        .budget = &budget_,
+                        .probed = [](std::span<const keyspace::ColdProbed>) {},
+                        .landed = [](std::span<const keyspace::ColdLanded>) {},
+                        .damaged = [](const Error&) {}});
     reads_ = std::make_unique<ColdReads>(
         ColdReadsParts{.rows = rows_.get(),
                        .loaded = [this](const std::shared_ptr<keyspace::Load>&,

@@ -36,9 +36,9 @@ ColdTier::ColdTier(Store& store, std::unique_ptr<snapshot::LiveTier> tier)
       .rows = &rows_,
       .budget = &store.keyspace().budget(),
       .probed = [&keyspace = store.keyspace()](
-                    const keyspace::ColdProbed& found) { keyspace.Probed(found); },
-      .landed = [&keyspace =
-                     store.keyspace()](const keyspace::ColdLanded& item) { keyspace.Landed(item); },
+                    std::span<const keyspace::ColdProbed> found) { keyspace.Probed(found); },
+      .landed = [&keyspace = store.keyspace()](
+                    std::span<const keyspace::ColdLanded> items) { keyspace.Landed(items); },
       .damaged = [this](const Error& error) { Distrust(error); },
       .logger = store.logger()});
   const int64_t threads = store.config().Integer("cold-read-threads");
@@ -225,6 +225,7 @@ void ColdTier::Add(commands::TierFields& fields) const {
   const snapshot::LiveTierFigures tier = tier_->Figures();
   add("cold_memory_bytes", tier.memory_bytes);
   add("cold_disk_bytes", tier.disk_bytes);
+  add("cold_compacted_bytes", tier.compacted_bytes);
   add("cold_filter_stops", tier.filter_stops);
   add("cold_filter_passes", tier.filter_passes);
   add("cold_filter_true_passes", tier.filter_true_passes);

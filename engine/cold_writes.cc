@@ -28,10 +28,8 @@ constexpr milliseconds kHurriedGather{4};
 constexpr milliseconds kCongestedPause{5};
 constexpr int kMostCongestedPauses = 400;  // two seconds
 constexpr milliseconds kLongestRetry{5000};
-// One record in so many waits for its turn at a shard's lock: others get it soon enough, and where
-// they always want it, what landed is not held up for each record.
-constexpr size_t kLocksPerTurn = 64;
-constexpr size_t kKeysPerProbe = 256;  // their rows are in memory meanwhile
+constexpr size_t kReportsPerLock = 64;  // some tens of microseconds
+constexpr size_t kKeysPerProbe = 256;   // their rows are in memory meanwhile
 
 // Of a value that the tier has, where that is.
 snapshot::ColdHeader RowHeaderOf(const ColdBatch::Record& record) {
@@ -42,6 +40,20 @@ snapshot::ColdHeader RowHeaderOf(const ColdBatch::Record& record) {
   header.value_id = named.value_id;
   header.payload_bytes = named.payload_bytes;
   return header;
+}
+
+// Calls `report` for all of them, in their order within each shard.
+template <typename Item>
+void ReportByShard(std::vector<Item>& items,
+                   const std::function<void(std::span<const Item>)>& report) {
+  std::ranges::stable_sort(items, {}, &Item::shard);
+  for (auto first = items.begin(); first != items.end();) {
+    const auto most = first + std::min<ptrdiff_t>(items.end() - first, kReportsPerLock);
+    const auto end =
+        std::find_if(first, most, [&](const Item& item) { return item.shard != first->shard; });
+    report({first, end});
+    first = end;
+  }
 }
 
 }  // namespace
@@ -307,10 +319,7 @@ bool ColdWrites::Probe() {
       return ProbeOnce(some, found);
     });
     if (!asked) return false;
-    for (size_t i = 0; i < found.size(); ++i) {
-      found[i].in_turn = i % kLocksPerTurn == 0;
-      parts_.probed(found[i]);
-    }
+    ReportByShard(found, parts_.probed);
   }
   if (records.empty()) return true;
   const std::lock_guard lock(mutex_);
@@ -360,17 +369,18 @@ Status ColdWrites::LandOnce(const std::vector<snapshot::ColdWrite>& writes) {
 }
 
 void ColdWrites::ReportTaken() {
-  size_t reported = 0;
+  std::vector<keyspace::ColdLanded> landed;
   for (ColdBatch& batch : taken_) {
+    landed.clear();
     batch.ForEach([&](const ColdBatch::Record& record) {
       if (!record.write) return;
-      parts_.landed({.shard = record.shard,
-                     .key = record.address(),
-                     .ticket = record.ticket,
-                     .evict = record.evict,
-                     .in_turn = reported++ % kLocksPerTurn == 0,
-                     .leaving_bytes = record.leaving_bytes});
+      landed.push_back({.shard = record.shard,
+                        .key = record.address(),
+                        .ticket = record.ticket,
+                        .evict = record.evict,
+                        .leaving_bytes = record.leaving_bytes});
     });
+    ReportByShard(landed, parts_.landed);
     Release(batch);
   }
 }

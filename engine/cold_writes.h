@@ -36,10 +36,10 @@ namespace holdfast {
 struct ColdWritesParts {
   ColdRows* rows = nullptr;
   eviction::MemoryBudget* budget = nullptr;
-  // What was found before the first write of a key of which nobody knew; and what landed. Called
-  // without locks, by the landing thread.
-  std::function<void(const keyspace::ColdProbed&)> probed;
-  std::function<void(const keyspace::ColdLanded&)> landed;
+  // What was found before the first write of a key of which nobody knew; and what landed. A few
+  // dozen of one shard at a time. Called without locks, by the landing thread.
+  std::function<void(std::span<const keyspace::ColdProbed>)> probed;
+  std::function<void(std::span<const keyspace::ColdLanded>)> landed;
   std::function<void(const Error&)> damaged;  // a read met damage; may be called so as well
   Logger* logger = nullptr;                   // may be null
   // A batch is gathered for so long, unless there is much of it or somebody is in a hurry.

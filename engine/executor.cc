@@ -125,7 +125,7 @@ Outcome Executor::ExecuteFor(Session& session, const PreparedCommand& command, R
   session.shared.last_command.store(command.entry, std::memory_order_relaxed);
   session.shared.last_interaction_ms.store(now_ms_, std::memory_order_relaxed);
   Outcome outcome = Outcome::kReplied;
-  // What another thread runs for the session was admitted when it was handed over, and may be done.
+  // What another thread runs for the session is admitted there, and may be done.
   if (session.offloaded != nullptr || Admit(session, command, sink, outcome)) [[likely]]
     outcome = Call(session, command, sink);
   if (outcome == Outcome::kParked) [[unlikely]]
@@ -202,17 +202,22 @@ void Executor::DropOffloaded(Session& session) {
   session.offloaded.reset();
 }
 
-void Executor::RunOffloaded(OffloadedCommand& command) {
+// What was admitted when it was handed over may have to wait now, or be refused.
+bool Executor::RunOffloaded(OffloadedCommand& command) {
   const uint64_t started = cycles_.Ticks();
   const std::vector<std::string_view> args(command.args_.begin(), command.args_.end());
   PreparedCommand prepared{.args = args, .entry = &command.entry_, .key = {}};
   HF_CHECK(!command.entry_.one_key);
-  const Outcome outcome = command.entry_.spec->locking == Locking::kExec
-                              ? RunExec(command.session_, command.entry_, command.reply_)
-                              : Run(command.session_, prepared, command.reply_, args);
-  HF_CHECK(outcome == Outcome::kReplied);
+  Outcome outcome = Outcome::kReplied;
+  if (Admit(command.session_, prepared, command.reply_, outcome)) {
+    outcome = command.entry_.spec->locking == Locking::kExec
+                  ? RunExec(command.session_, command.entry_, command.reply_)
+                  : Run(command.session_, prepared, command.reply_, args);
+    HF_CHECK(outcome == Outcome::kReplied);
+  }
   if (!spent_.empty()) ReleaseSpent();
-  command.ticks_ = cycles_.Ticks() - started;
+  command.ticks_ += cycles_.Ticks() - started;
+  return outcome == Outcome::kReplied;
 }
 
 void Executor::Account(const Session& session, const PreparedCommand& command, uint64_t started,

@@ -80,8 +80,8 @@ class Executor {
   void ReleaseLoads(commands::Session& session);
   // The session's command that another thread runs is not wanted any more.
   static void DropOffloaded(commands::Session& session);
-  // By a thread that may wait for the tier.
-  void RunOffloaded(OffloadedCommand& command);
+  // By a thread that may wait for the tier. False: not now (CLIENT PAUSE, a full log).
+  bool RunOffloaded(OffloadedCommand& command);
 
   // Log replay: applies one logged command without checks, log, expiry or reply. The error text, if
   // the command failed (damage, or a log of a newer version).

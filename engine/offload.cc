@@ -1,5 +1,6 @@
 #include "engine/offload.h"
 
+#include <chrono>
 #include <utility>
 
 #include "engine/commands/transaction_handlers.h"
@@ -9,6 +10,9 @@
 #include "holdfast/thread_name.h"
 
 namespace holdfast {
+namespace {
+constexpr std::chrono::milliseconds kPutOffPause{1};
+}
 
 OffloadedCommand::OffloadedCommand(const commands::Session& session,
                                    const commands::CommandEntry& entry,
@@ -93,10 +97,21 @@ void Offload::Loop() {
       continue;
     }
     executor.BeginTurn();
-    executor.RunOffloaded(*command);
+    const bool ran = executor.RunOffloaded(*command);
     executor.EndTurn();
-    command->Finish();
+    if (ran) {
+      command->Finish();
+    } else {
+      PutOff(command);
+    }
   }
+}
+
+// Others may run meanwhile.
+void Offload::PutOff(std::shared_ptr<OffloadedCommand> command) {
+  std::unique_lock lock(mutex_);
+  waiting_.push_back(std::move(command));
+  wake_.wait_for(lock, kPutOffPause, [this] { return stop_; });
 }
 
 }  // namespace holdfast

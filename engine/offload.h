@@ -17,13 +17,15 @@
 #include <vector>
 
 #include "engine/commands/session.h"
-#include "engine/keyspace/keyspace.h"
 #include "engine/keyspace/load.h"
-#include "engine/keyspace/locked_shards.h"
 #include "engine/reply_sinks.h"
 
 namespace holdfast {
 
+namespace keyspace {
+class Keyspace;
+class LockedShards;
+}  // namespace keyspace
 class Store;
 
 // One command on its way. Shared by its session and the thread that runs it: each may leave first.
@@ -79,6 +81,7 @@ class Offload {
   static constexpr size_t kMostThreads = 4;
   void Loop();
   std::shared_ptr<OffloadedCommand> Next();
+  void PutOff(std::shared_ptr<OffloadedCommand> command);
 
   Store& store_;
   std::mutex mutex_;

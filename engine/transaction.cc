@@ -124,9 +124,10 @@ void Executor::CollectWantedByExec(const Session& session) {
     const std::vector<std::string_view> args(queued.args.begin(), queued.args.end());
     const size_t first = wanted_.size();
     CollectWanted(databases.selected(), *queued.entry, args);
-    transfers |= wanted_.size() - first > 1 && queued.entry->Has(commands::kWrite);
-    for (WantedKey& wanted : std::span(wanted_).subspan(first))
-      wanted.key.database = databases.Now(wanted.key.database);
+    const std::span its = std::span(wanted_).subspan(first);
+    transfers |=
+        its.size() > 1 && std::ranges::find(its, Need::kRow, &WantedKey::need) != its.end();
+    for (WantedKey& wanted : its) wanted.key.database = databases.Now(wanted.key.database);
     databases.Follow(*queued.entry, args);
   }
   for (const commands::Watch& watch : session.watches) {
@@ -166,8 +167,8 @@ bool Executor::HandsOver(const Session& session, LockedShards& locks) const {
 
 void Executor::HandOver(Session& session, const commands::CommandEntry& entry,
                         LockedShards& locks) {
-  session.offloaded =
-      std::make_shared<OffloadedCommand>(session, entry, std::span<const std::string_view>());
+  const std::string_view words[] = {entry.spec->name};
+  session.offloaded = std::make_shared<OffloadedCommand>(session, entry, words);
   session.offloaded->TakeTransaction(session, store_.keyspace(), locks);
   locks.Release();
   store_.offload().Submit(session.offloaded);

@@ -215,11 +215,13 @@ class NewBackup final : public Backup {
   Status Begin() {
     if (HF_TRY(files_.Exists(work_))) {
       HF_TRY_STATUS(directory_.CheckLeftover());
+      HF_TRY_STATUS(directory_.Lock());  // of no backup that is under way
       HF_TRY_STATUS(directory_.RemoveAll());
     }
     HF_TRY_STATUS(files_.CreateDirectory(work_));
-    made_ = true;
-    HF_TRY_STATUS(directory_.Lock());
+    Status locked = directory_.Lock();
+    made_ = locked || locked.error().code != ErrorCode::kBusy;  // else somebody was faster
+    HF_TRY_STATUS(locked);
     return directory_.Begin();
   }
   Status Take(const std::string& checkpoint, uint64_t id,

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 #include <rocksdb/env.h>
+#include <rocksdb/rate_limiter.h>
 #include <rocksdb/utilities/checkpoint.h>
 
 #include "holdfast/check.h"
@@ -256,6 +257,8 @@ LiveTierFigures LiveTier::Figures() const {
     figures.disk_bytes += property("rocksdb.live-sst-files-size");
   }
   figures.newest_files = database_->NewestFiles();
+  figures.compacted_bytes = static_cast<uint64_t>(
+      database_->options.rate_limiter->GetTotalBytesThrough(rocksdb::Env::IO_TOTAL));
   const rocksdb::Statistics& statistics = *database_->statistics;
   figures.filter_stops = statistics.getTickerCount(rocksdb::BLOOM_FILTER_USEFUL);
   figures.filter_passes = statistics.getTickerCount(rocksdb::BLOOM_FILTER_FULL_POSITIVE);

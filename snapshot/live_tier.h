@@ -66,6 +66,7 @@ struct LiveTierFigures {
   uint64_t memory_bytes = 0;  // filters, indexes, memtables
   uint64_t disk_bytes = 0;
   uint64_t newest_files = 0;        // not compacted yet: each may cost a read a look
+  uint64_t compacted_bytes = 0;     // written by compactions, all told
   uint64_t filter_passes = 0;       // looks that a filter let through
   uint64_t filter_true_passes = 0;  // of these, found
   uint64_t filter_stops = 0;        // looks that ended at a filter

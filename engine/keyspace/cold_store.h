@@ -72,7 +72,6 @@ struct ColdProbed {
   uint8_t cut = 0;
   bool existed = false;
   bool expires = false;
-  bool in_turn = false;  // see ShardLock::LockInTurn
 };
 
 // What Keyspace::Landed needs of an item.
@@ -81,7 +80,6 @@ struct ColdLanded {
   ColdAddress key;
   uint16_t ticket = 0;
   bool evict = false;
-  bool in_turn = false;  // see ShardLock::LockInTurn
   uint32_t leaving_bytes = 0;
 };
 

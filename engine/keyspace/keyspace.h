@@ -95,8 +95,8 @@ class Keyspace {
   // One of the shard's keys is in memory from now on, be it as a tombstone. Lock held.
   static void NoLongerCold(Shard& shard, int database, bool expires);
   // What the cold store reports. No lock held.
-  void Probed(const ColdProbed& probed);
-  void Landed(const ColdLanded& item);
+  void Probed(std::span<const ColdProbed> items);
+  void Landed(std::span<const ColdLanded> items);
   void Loaded(const std::shared_ptr<Load>& load, Result<std::optional<ColdValue>> found,
               const eviction::AccessRule& rule);
   // After a change of a table, its shard's lock held: the budget hears of it.
@@ -191,6 +191,7 @@ class Keyspace {
                   memtable::Entry::Scratch& scratch) const;
   void MarkProbe(Shard& shard, memtable::Entry& entry, ColdItem& item);
   bool QueueProbes(Shard& shard, int database, memtable::KeyOrder& next);
+  void ProbedLocked(Shard& shard, const ColdProbed& probed);
   void LandedLocked(Shard& shard, const ColdLanded& item);
   void Install(Shard& shard, Load& load, ColdValue& value, const eviction::AccessRule& rule);
   void InstallReferenced(Shard& shard, Load& load, BlockRef value);

@@ -194,31 +194,39 @@ void Keyspace::NoLongerCold(Shard& shard, int database, bool expires) {
   --cold.expiring;
 }
 
-void Keyspace::Probed(const ColdProbed& probed) {
-  Shard& shard = shards()[probed.shard];
-  probed.in_turn ? shard.lock.LockInTurn() : shard.lock.Lock();
-  if (probed.existed && probed.cut != shard.residency->cut())
-    shard.residency->CorrectCut(probed.space, probed.expires);
-  if (const int database = DatabaseOf(probed.space); database >= 0) {  // else flushed since
-    ColdCount& cold = shard.residency->cold(database);
-    HF_CHECK(cold.unknown > 0);
-    --cold.unknown;
-    if (probed.existed) NoLongerCold(shard, database, probed.expires);
-  }
+void Keyspace::Probed(std::span<const ColdProbed> items) {
+  HF_CHECK(!items.empty());
+  Shard& shard = shards()[items.front().shard];
+  shard.lock.LockInTurn();
+  for (const ColdProbed& item : items) ProbedLocked(shard, item);
   shard.lock.Unlock();
 }
 
-void Keyspace::Landed(const ColdLanded& item) {
-  Shard& shard = shards()[item.shard];
-  item.in_turn ? shard.lock.LockInTurn() : shard.lock.Lock();
-  if (item.ticket != 0) shard.residency->Landed();
-  budget_.AddLeaving(-static_cast<int64_t>(item.leaving_bytes));
-  LandedLocked(shard, item);
+void Keyspace::ProbedLocked(Shard& shard, const ColdProbed& probed) {
+  HF_CHECK(probed.shard == shard.index);
+  if (probed.existed && probed.cut != shard.residency->cut())
+    shard.residency->CorrectCut(probed.space, probed.expires);
+  const int database = DatabaseOf(probed.space);
+  if (database < 0) return;  // flushed since
+  ColdCount& cold = shard.residency->cold(database);
+  HF_CHECK(cold.unknown > 0);
+  --cold.unknown;
+  if (probed.existed) NoLongerCold(shard, database, probed.expires);
+}
+
+void Keyspace::Landed(std::span<const ColdLanded> items) {
+  HF_CHECK(!items.empty());
+  Shard& shard = shards()[items.front().shard];
+  shard.lock.LockInTurn();
+  for (const ColdLanded& item : items) LandedLocked(shard, item);
   shard.lock.Unlock();
 }
 
 // R6, R7: only what is still what was written is clean, or gone.
 void Keyspace::LandedLocked(Shard& shard, const ColdLanded& item) {
+  HF_CHECK(item.shard == shard.index);
+  if (item.ticket != 0) shard.residency->Landed();
+  budget_.AddLeaving(-static_cast<int64_t>(item.leaving_bytes));
   const int database = DatabaseOf(item.key.space);
   if (database < 0) return;  // flushed since
   const KeyHandle key = Handle(database, item.key.name);

@@ -192,6 +192,19 @@ def settled(client):
         before = now
 
 
+def restarted(server, label, state_of):
+    """A clean stop and a start, which must not change the state. Returns the number of keys."""
+    with server.connect() as client:
+        before = state_of(client)
+    server.terminate()
+    server.start()
+    with server.connect() as client:
+        after = state_of(client)
+    if before != after:
+        wrong("%s: %s before, %s after a restart" % (label, before, after))
+    return after[1]
+
+
 def load(binary, policies, limit, slack):
     for policy in policies:
         for flags in (memory_only(binary, dropping(binary)),
@@ -211,14 +224,7 @@ def load(binary, policies, limit, slack):
                         # So that nothing is evicted after the restart: what is loaded may take a
                         # little more memory than it took.
                         client.must("CONFIG", "SET", "maxmemory", limit * 97 // 100)
-                        before = settled(client)
-                    server.terminate()
-                    server.start()
-                    with server.connect() as client:
-                        after = settled(client)
-                    if before != after:
-                        wrong("%s: %s before, %s after a restart" % (label, before, after))
-                    line += ", %d keys kept over a restart" % after[1]
+                    line += ", %d keys kept over a restart" % restarted(server, label, settled)
                 print(line, flush=True)
 
 
@@ -230,16 +236,9 @@ def spill(binary, limit, slack):
         bounds.begin(server)
         load_once(server, "spilling", limit, 1, bounds, ("tiering", "spilled_keys"))
         bounds.judge(resident=True, working=64 << 20)  # compactions take what they need of any limit
-        with server.connect() as client:
-            before = digest(client)
-        server.terminate()
-        server.start()
-        with server.connect() as client:
-            after = digest(client)
-        if before != after:
-            wrong("spilling: %s before, %s after a restart" % (before, after))
         print("spilling: at most %.1f%% used, grown by %.1f MB, %d keys"
-              % (100 * bounds.most_used / limit, bounds.most_resident / 2**20, after[1]), flush=True)
+              % (100 * bounds.most_used / limit, bounds.most_resident / 2**20,
+                 restarted(server, "spilling", digest)), flush=True)
 
 
 def huge_pages(binary):

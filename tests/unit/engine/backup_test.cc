@@ -10,15 +10,15 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <optional>
 #include <set>
 #include <span>
 #include <thread>
 
 #include "aof/posix_file_system.h"
-#include "engine/reply_sinks.h"
+#include "snapshot/backup.h"
 #include "snapshot/checkpoint_reader.h"
 #include "tests/unit/engine/engine_fixture.h"
+#include "tests/unit/engine/parking_client.h"
 
 namespace holdfast::engine_test {
 namespace {
@@ -84,40 +84,6 @@ class FailingTarget final : public aof::PosixFileSystem {
     if (target.empty() || !path.starts_with(target) || left.fetch_sub(1) > 0) return {};
     return MakeError(ErrorCode::kIoError, "fails, as the test wants it");
   }
-};
-
-// A connection, as an I/O thread has it: what waits for the disk runs elsewhere, it tries again.
-class Client {
- public:
-  explicit Client(Store& store) : executor_(store) { session_.load_listener = &told_; }
-  ~Client() { Executor::DropOffloaded(session_); }
-  // Nothing if it parked.
-  std::optional<std::string> Try(std::string_view line) {
-    const Command words = Split(line);
-    const std::vector<std::string_view> args(words.begin(), words.end());
-    PreparedCommand command{.args = args, .entry = nullptr, .key = {}};
-    ValueSink sink(3);
-    executor_.BeginTurn();
-    executor_.Prepare(session_, command);
-    const Outcome outcome = executor_.Execute(session_, command, sink);
-    executor_.EndTurn();
-    if (outcome == Outcome::kParked) return std::nullopt;
-    return Text(sink.Take());
-  }
-  std::string Run(std::string_view line) {
-    auto reply = Try(line);
-    for (; !reply; reply = Try(line)) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    return *reply;
-  }
-
- private:
-  class Told final : public keyspace::LoadListener {
-   public:
-    void OnLoaded() override {}
-  };
-  Told told_;
-  commands::Session session_;
-  Executor executor_;
 };
 
 class BackupTest : public testing::Test {
@@ -302,6 +268,28 @@ TEST_F(BackupTest, ABadTargetCostsNoSnapshot) {
   EXPECT_NE(Checkpoints(store()), before);
 }
 
+// Nor does the second one take what the first has made for a leftover.
+TEST_F(BackupTest, OneAtATimeMayMakeTheSame) {
+  const snapshot::BackupSource source{.hash_key = {},
+                                      .append_dirname = "appendonlydir",
+                                      .append_filename = "appendonly.aof",
+                                      .lock_name = "holdfast.lock"};
+  auto first = snapshot::BeginBackup(files_, source, target().string());
+  ASSERT_TRUE(first) << first.error().message;
+  const std::string made = target().string() + ".unfinished";
+  const auto contents = [&] {
+    return std::distance(fs::recursive_directory_iterator(made),
+                         fs::recursive_directory_iterator());
+  };
+  const auto before = contents();
+  const auto second = snapshot::BeginBackup(files_, source, target().string());
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::kBusy);
+  EXPECT_EQ(contents(), before);
+  first->reset();
+  EXPECT_FALSE(fs::exists(made));
+}
+
 // The server stops while a client's backup copies.
 TEST_F(BackupTest, AStopEndsACopy) {
   const fs::path far = fs::path("/dev/shm") / folder_.filename();
@@ -310,17 +298,14 @@ TEST_F(BackupTest, AStopEndsACopy) {
   for (const bool again : {false, true}) {
     fs::remove_all(far);
     config::Config config;
-    for (const auto& [name, value] :
-         Settings{{"dir", store().string()}, {"eviction-action", "spill"}, {"save", ""}}) {
-      const std::string words[] = {value};
-      ASSERT_TRUE(config.SetAtStart(name, words));
-    }
+    MustSet(config, {{"dir", store().string()}, {"eviction-action", "spill"}, {"save", ""}});
     SystemClock clock;
     SystemRandom random;
     auto opened = Store::Open(
         {.config = &config, .clock = &clock, .random = &random, .file_system = &files_});
     ASSERT_TRUE(opened) << opened.error().message;
-    auto client = std::make_unique<Client>(**opened);
+    auto executor = std::make_unique<Executor>(**opened);
+    auto client = std::make_unique<ParkingClient>(*executor);
     for (int i = 0; i < 2000; ++i) client->Run(fmt::format("SET key{} {}{}", i, again, i));
     std::string first;
     if (again) {
@@ -333,6 +318,7 @@ TEST_F(BackupTest, AStopEndsACopy) {
     ASSERT_FALSE(client->Try("BACKUP TO " + far.string()));
     ASSERT_TRUE(Eventually([&] { return files_.endless_reads > 0; }));
     client.reset();
+    executor.reset();
     ASSERT_TRUE((*opened)->Close());
     files_.endless = false;
     EXPECT_LE(files_.endless_reads, FailingTarget::kMostEndlessReads);

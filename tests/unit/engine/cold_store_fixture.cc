@@ -17,10 +17,7 @@ TieredStore::TieredStore(bool with_tier, TestClock& clock, FileSystem* disk) : c
                           {"appendonly", disk != nullptr ? "yes" : "no"},
                           {"appendfsync", "no"},
                           {"eviction-action", "drop"}};  // the tier is the test's own
-  for (const auto& [name, value] : settings) {
-    const std::string words[] = {value};
-    HF_CHECK(config_.SetAtStart(name, words));
-  }
+  MustSet(config_, settings);
   auto store = Store::Open({.config = &config_,
                             .clock = &clock,
                             .random = &random_,

@@ -55,8 +55,14 @@ class ColdWritesTest : public testing::Test {
     writes_ = std::make_unique<ColdWrites>(
         ColdWritesParts{.rows = &rows_,
                         .budget = &budget_,
-                        .probed = [this](const ColdProbed& item) { NoteProbe(item); },
-                        .landed = [this](const ColdLanded& item) { Note(item); },
+                        .probed =
+                            [this](auto items) {
+                              for (const auto& i : items) NoteProbe(i);
+                            },
+                        .landed =
+                            [this](auto items) {
+                              for (const auto& i : items) Note(i);
+                            },
                         .damaged = [this](const Error&) { ++damaged_; },
                         .logger = &lines_,
                         .gather = gather,

@@ -113,6 +113,13 @@ std::string Execute(DbSession& session, std::string_view line) {
   return Text(Execute(session, Split(line)));
 }
 
+void MustSet(config::Config& config, const Settings& settings) {
+  for (const auto& [name, value] : settings) {
+    const std::string words[] = {value};
+    HF_CHECK(config.SetAtStart(name, words));
+  }
+}
+
 Options OptionsOn(FileSystem& disk, Settings settings) {
   settings.insert(settings.end(), std::begin(kCommonSettings), std::end(kCommonSettings));
   return {.directory = "/data", .settings = std::move(settings), .file_system = &disk};
@@ -175,12 +182,8 @@ std::vector<Command> RandomCommands(SeededRandom& random, const CommandMix& mix)
 }
 
 BareStore::BareStore(FileSystem& disk, size_t replay_workers) {
-  for (const auto& [name, value] : kCommonSettings) {
-    const std::string words[] = {value};
-    HF_CHECK(config_.SetAtStart(name, words));
-  }
-  const std::string directory[] = {"/data"};
-  HF_CHECK(config_.SetAtStart("dir", directory));
+  MustSet(config_, {std::begin(kCommonSettings), std::end(kCommonSettings)});
+  MustSet(config_, {{"dir", "/data"}});
   auto store = Store::Open({.config = &config_,
                             .clock = &clock_,
                             .random = &random_,

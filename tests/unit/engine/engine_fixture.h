@@ -43,6 +43,8 @@ Reply Execute(DbSession& session, const Command& command);
 std::string Text(const Reply& reply);
 std::string Execute(DbSession& session, std::string_view line);
 
+// Before a store is made with it.
+void MustSet(config::Config& config, const Settings& settings);
 // On "/data" of `disk`; DEBUG is allowed, 4 databases.
 Options OptionsOn(FileSystem& disk, Settings settings = {});
 // Aborts the test's process if it cannot be opened: for where that is not what is tested.

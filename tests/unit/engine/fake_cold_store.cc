@@ -70,7 +70,8 @@ bool FakeColdStore::Land(size_t shard) {
     const bool existed = row != rows_.end();
     const bool expires = existed && row->second.facts.expiry_ms != memtable::kNoExpiry;
     lock.unlock();
-    keyspace_->Probed({write.shard, space, write.cut, existed, expires});
+    const ColdProbed probed{write.shard, space, write.cut, existed, expires};
+    keyspace_->Probed({&probed, 1});
     lock.lock();
   }
   if (!write.write) return true;
@@ -87,11 +88,12 @@ bool FakeColdStore::Land(size_t shard) {
       hints_.emplace(write.row.facts.expiry_ms, write.key);
   }
   lock.unlock();
-  keyspace_->Landed({.shard = write.shard,
-                     .key = {space, order, name},
-                     .ticket = write.ticket,
-                     .evict = write.evict,
-                     .leaving_bytes = write.leaving_bytes});
+  const ColdLanded landed{.shard = write.shard,
+                          .key = {space, order, name},
+                          .ticket = write.ticket,
+                          .evict = write.evict,
+                          .leaving_bytes = write.leaving_bytes};
+  keyspace_->Landed({&landed, 1});
   return true;
 }
 

@@ -282,11 +282,7 @@ TEST(Import, CanBeCancelled) {
   sim::SimulatedFileSystem disk;
   disk.SetContents(kDump, SampleDump());
   config::Config config;
-  for (const auto& [name, value] :
-       Settings{{"dir", "/data"}, {"import", kDump}, {"eviction-action", "drop"}}) {
-    const std::string words[] = {value};
-    ASSERT_TRUE(config.SetAtStart(name, words));
-  }
+  MustSet(config, {{"dir", "/data"}, {"import", kDump}, {"eviction-action", "drop"}});
   SystemClock clock;
   SystemRandom random;
   {

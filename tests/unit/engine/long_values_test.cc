@@ -295,16 +295,6 @@ class LongValuesOnDisk : public TierFixture<aof::PosixFileSystem> {
  protected:
   static constexpr size_t kBytes = size_t{8} << 20;
 
-  // Goes on with what the disk has now.
-  void AsIfKilled() {
-    const fs::path now(folder_.string() + "-now");
-    ASSERT_EQ(Run("CONFIG SET appendfsync always"), "OK");
-    fs::copy(folder_, now, fs::copy_options::recursive);
-    Close();
-    fs::remove_all(folder_);
-    fs::rename(now, folder_);
-    Open();
-  }
   void Set(const std::string& key, uint32_t seed) {
     ASSERT_EQ(Text(Execute(*session_, Command{"SET", key, Value(seed)})), "OK");
   }

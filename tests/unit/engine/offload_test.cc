@@ -13,31 +13,10 @@
 #include <vector>
 
 #include "tests/unit/engine/cold_store_fixture.h"
+#include "tests/unit/engine/parking_client.h"
 
 namespace holdfast::engine_test {
 namespace {
-
-class Told final : public keyspace::LoadListener {
- public:
-  void OnLoaded() override {
-    const std::lock_guard lock(mutex_);
-    ++times_;
-    changed_.notify_all();
-  }
-  void Await(int times) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return times_ >= times; });
-  }
-  int times() {
-    const std::lock_guard lock(mutex_);
-    return times_;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int times_ = 0;
-};
 
 // Holds the tier up until it is opened.
 class Barrier {
@@ -65,28 +44,8 @@ class Barrier {
   bool open_ = false;
 };
 
-// A session as an I/O thread has it.
-struct Client {
-  explicit Client(TieredStore& of) : store(of) { session.load_listener = &told; }
-  ~Client() { Executor::DropOffloaded(session); }
-
-  // Its reply, or nothing if it parked.
-  std::optional<std::string> Try(std::string_view line) {
-    const Command words = Split(line);
-    const std::vector<std::string_view> args(words.begin(), words.end());
-    PreparedCommand command{.args = args, .entry = nullptr, .key = {}};
-    ValueSink sink(3);
-    store.executor().BeginTurn();
-    store.executor().Prepare(session, command);
-    const Outcome outcome = store.executor().Execute(session, command, sink);
-    store.executor().EndTurn();
-    if (outcome == Outcome::kParked) return std::nullopt;
-    return Text(sink.Take());
-  }
-
-  TieredStore& store;
-  commands::Session session;
-  Told told;
+struct Client : ParkingClient {
+  explicit Client(TieredStore& store) : ParkingClient(store.executor()) {}
 };
 
 class OffloadTest : public testing::Test {
@@ -264,6 +223,33 @@ TEST_F(OffloadTest, ATransactionThatNobodyWaitsForIsForgottenWithItsWatches) {
   store_.Run("SET hot w");  // marks nobody that is gone
   barrier_.Open();
   EXPECT_TRUE(store_.store().Close().has_value());
+}
+
+// It waits, others do not: neither those that list nor those that were handed over behind it.
+TEST_F(OffloadTest, ATransactionIsHeldUpWhereItRuns) {
+  Client client(store_);
+  Client other(store_);
+  std::vector<std::unique_ptr<Client>> listing;
+  store_.tier().on_list = [this] { barrier_.Pass(); };
+  for (int i = 0; i < 4; ++i) {
+    listing.push_back(std::make_unique<Client>(store_));
+    EXPECT_EQ(listing.back()->Try("KEYS *"), std::nullopt);
+  }
+  barrier_.AwaitArrivals(4);
+  for (const char* line : {"MULTI", "SET a 1", "DBSIZE"}) EXPECT_TRUE(client.Try(line)) << line;
+  EXPECT_EQ(client.Try("EXEC"), std::nullopt);  // admitted, and behind the four
+  EXPECT_EQ(store_.Run("CLIENT PAUSE 1000000 WRITE"), "OK");
+  barrier_.Open();
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(other.Try("KEYS key:1"), std::nullopt);
+    other.told.Await(i + 1);
+    EXPECT_EQ(other.Try("KEYS key:1"), "key:1");
+  }
+  EXPECT_EQ(client.told.times(), 0);
+  EXPECT_EQ(store_.Run("GET a"), "nil");
+  EXPECT_EQ(store_.Run("CLIENT UNPAUSE"), "OK");
+  client.told.Await(1);
+  EXPECT_EQ(client.Try("EXEC"), "OK,52");
 }
 
 // What a monitor sees names the client, and CLIENT changes it: these stay with their session.

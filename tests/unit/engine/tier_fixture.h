@@ -48,6 +48,16 @@ class TierFixture : public testing::Test {
     ASSERT_TRUE(db_->Close());
     db_.reset();
   }
+  // Goes on with what the disk has now.
+  void AsIfKilled() {
+    const std::filesystem::path now(folder_.string() + "-now");
+    ASSERT_EQ(Run("CONFIG SET appendfsync always"), "OK");
+    std::filesystem::copy(folder_, now, std::filesystem::copy_options::recursive);
+    Close();
+    std::filesystem::remove_all(folder_);
+    std::filesystem::rename(now, folder_);
+    Open();
+  }
   std::string Run(std::string_view line) { return Execute(*session_, line); }
   // Of INFO tiering; empty: there is none.
   std::string Field(std::string_view field) {

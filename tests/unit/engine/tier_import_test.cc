@@ -143,10 +143,7 @@ class TierImportTest : public TierFixture<WatchedFiles> {
   Result<std::unique_ptr<Store>> Create(const Settings& settings) {
     Settings all = settings;
     all.emplace_back("dir", folder_.string());
-    for (const auto& [name, value] : all) {
-      const std::string words[] = {value};
-      EXPECT_TRUE(config_.SetAtStart(name, words)) << name;
-    }
+    MustSet(config_, all);
     return Store::Create(
         {.config = &config_, .clock = &real_clock_, .random = &random_, .file_system = &files_});
   }

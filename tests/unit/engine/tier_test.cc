@@ -63,16 +63,6 @@ class FailingFiles final : public aof::PosixFileSystem {
 
 class TierTest : public TierFixture<FailingFiles> {
  protected:
-  // Goes on with what the disk has now.
-  void AsIfKilled() {
-    const fs::path now(folder_.string() + "-now");
-    ASSERT_EQ(Run("CONFIG SET appendfsync always"), "OK");
-    fs::copy(folder_, now, fs::copy_options::recursive);
-    Close();
-    fs::remove_all(folder_);
-    fs::rename(now, folder_);
-    Open();
-  }
   bool Save() {
     if (!Run("BGSAVE").starts_with("Background saving")) return false;
     return Eventually([&] { return Persistence(*session_, "rdb_bgsave_in_progress") == "0"; }) &&

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -416,6 +417,35 @@ TEST(LiveTierTest, CountsFilesThatAreNotCompactedYet) {
     EXPECT_FALSE(tier->Congested());
     ASSERT_TRUE(LandRandom(*tier, model, random));
   }
+}
+
+// At 1 KB/s a megabyte takes a quarter of an hour: whether it is over is looked at after a moment.
+TEST(LiveTierTest, CompactionsKeepToTheirRate) {
+  const Folder folder;
+  const auto tier = MustOpen(folder / "tier");
+  SeededRandom random(12);
+  std::vector<std::string> payloads;
+  std::vector<ColdWrite> writes;
+  for (int i = 0; i < 1000; ++i) payloads.push_back(Bytes(random, 1000));
+  for (uint64_t i = 0; i < payloads.size(); ++i) {
+    writes.push_back(
+        {.key = {0, i, "key"}, .header = {.size = payloads[i].size()}, .payload = payloads[i]});
+  }
+  ASSERT_TRUE(tier->Land(writes));
+  tier->SetCompactionRate(1000);
+  EXPECT_EQ(tier->Figures().compacted_bytes, 0u);
+  std::atomic<bool> over{false};
+  std::jthread compacts([&] {
+    EXPECT_TRUE(tier->Compact());
+    over = true;
+  });
+  while (tier->Figures().compacted_bytes == 0)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  EXPECT_FALSE(over);
+  tier->SetCompactionRate(0);
+  compacts.join();
+  EXPECT_GT(tier->Figures().compacted_bytes, 1'000'000u);
 }
 
 TEST(LiveTierTest, ReadersBesideLandings) {

@@ -118,8 +118,15 @@ void ColdReads::Stop() {
   wake_long_.notify_all();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
-  for (const Request& request : std::exchange(waiting_, {})) Refuse(request);
-  for (const LongRequest& late : std::exchange(waiting_long_, {})) Refuse(late.request);
+  std::deque<Request> unread;
+  std::deque<LongRequest> unread_long;
+  {
+    const std::lock_guard lock(mutex_);
+    unread.swap(waiting_);
+    unread_long.swap(waiting_long_);
+  }
+  for (const Request& request : unread) Refuse(request);
+  for (const LongRequest& late : unread_long) Refuse(late.request);
 }
 
 void ColdReads::StartReads(std::vector<std::shared_ptr<Load>> loads) {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "engine/breather.h"
 #include "engine/value_references.h"
 #include "holdfast/check.h"
 #include "holdfast/thread_name.h"
@@ -13,6 +14,7 @@
 namespace holdfast {
 namespace {
 
+using keyspace::kMostReported;
 using std::chrono::milliseconds;
 
 // Under a memory limit the queue may hold so large a part of it; each of them is 1 to 2 MB at 256
@@ -28,8 +30,7 @@ constexpr milliseconds kHurriedGather{4};
 constexpr milliseconds kCongestedPause{5};
 constexpr int kMostCongestedPauses = 400;  // two seconds
 constexpr milliseconds kLongestRetry{5000};
-constexpr size_t kReportsPerLock = 64;  // some tens of microseconds
-constexpr size_t kKeysPerProbe = 256;   // their rows are in memory meanwhile
+constexpr size_t kKeysPerProbe = 256;  // their rows are in memory meanwhile
 
 // Of a value that the tier has, where that is.
 snapshot::ColdHeader RowHeaderOf(const ColdBatch::Record& record) {
@@ -47,12 +48,14 @@ template <typename Item>
 void ReportByShard(std::vector<Item>& items,
                    const std::function<void(std::span<const Item>)>& report) {
   std::ranges::stable_sort(items, {}, &Item::shard);
+  Breather breather;
   for (auto first = items.begin(); first != items.end();) {
-    const auto most = first + std::min<ptrdiff_t>(items.end() - first, kReportsPerLock);
+    const auto most = first + std::min<ptrdiff_t>(items.end() - first, kMostReported);
     const auto end =
         std::find_if(first, most, [&](const Item& item) { return item.shard != first->shard; });
     report({first, end});
     first = end;
+    breather.Breathe();
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "engine/breather.h"
 #include "engine/cold_tier.h"
 #include "engine/keyspace/keyspace.h"
 #include "engine/store.h"
@@ -67,6 +68,7 @@ Status HotListing::Write(const std::string& path) {
 Status HotListing::Walk(snapshot::HotListWriter& list) {
   Keyspace& keyspace = store_.keyspace();
   std::vector<HotKey> keys;
+  Breather breather;
   SpaceId space = 0;
   for (Shard& shard : keyspace.shards()) {
     for (int database = 0; database < keyspace.databases(); ++database) {
@@ -87,6 +89,7 @@ Status HotListing::Walk(snapshot::HotListWriter& list) {
           });
         }
         shard.lock.Unlock();
+        breather.Breathe();
         if (ready) continue;
         HF_TRY_STATUS(list.Add(space, keys));
         keys.clear();

@@ -140,6 +140,7 @@ class Index {
   SegmentInfo* NewInfo();
   void FreeInfo(SegmentInfo* info);
   void FreeSpilled(SegmentInfo* info);
+  static void PrefetchAhead(const Leaf& leaf, uint32_t home);
   void CollectHome(const Leaf& leaf, uint32_t home, uint64_t from, std::vector<Ordered>& out) const;
   static size_t SampleSegment(const Leaf& leaf, bool expiring_only, SeededRandom& random,
                               std::span<Entry*> out);

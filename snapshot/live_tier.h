@@ -142,7 +142,9 @@ class LiveTier {
   explicit LiveTier(std::unique_ptr<Database> database);
 
   Result<bool> Named(uint64_t value_id, std::vector<std::string>& references);
-  Status TakeIn(Landing& landing);
+  // `fill` runs on the writing thread.
+  Status TakeIn(const std::function<void(Landing&)>& fill);
+  void Fill(Landing& landing, std::span<const ColdWrite> writes);
   Status TakeInLocked(Landing& landing);
 
   std::unique_ptr<Database> database_;

@@ -157,9 +157,13 @@ class LiveTier::Landing {
   std::array<Pending, kFamilies> pending_;
 };
 
-Status LiveTier::TakeIn(Landing& landing) {
+Status LiveTier::TakeIn(const std::function<void(Landing&)>& fill) {
+  Landing landing(*database_);
   Status written;
-  database_->writer->Run([&] { written = landing.Write(); });
+  database_->writer->Run([&] {
+    fill(landing);
+    written = landing.Write();
+  });
   HF_TRY_STATUS(written);
   const std::lock_guard lock(database_->landing_mutex);
   return TakeInLocked(landing);
@@ -184,7 +188,10 @@ Status LiveTier::TakeInLocked(Landing& landing) {
 }
 
 Status LiveTier::Land(std::span<const ColdWrite> writes) {
-  Landing landing(*database_);
+  return TakeIn([&](Landing& landing) { Fill(landing, writes); });
+}
+
+void LiveTier::Fill(Landing& landing, std::span<const ColdWrite> writes) {
   size_t bytes = 0;
   for (const ColdWrite& write : writes) {
     bytes += kColdKeyNameOffset + write.key.name.size();
@@ -218,15 +225,13 @@ Status LiveTier::Land(std::span<const ColdWrite> writes) {
       landing.Put(kExpiries, BigEndianKey(static_cast<uint64_t>(header.expiry_ms), key));
     if (header.value_id != 0) landing.Put(kReferences, BigEndianKey(header.value_id, key));
   }
-  return TakeIn(landing);
 }
 
 Status LiveTier::ForgetHints(std::span<const ExpiryHint> hints) {
-  Landing landing(*database_);
-  for (const ExpiryHint& hint : hints) {
-    landing.Erase(kExpiries, BigEndianKey(static_cast<uint64_t>(hint.expiry_ms), hint.cold_key));
-  }
-  return TakeIn(landing);
+  return TakeIn([&](Landing& landing) {
+    for (const ExpiryHint& hint : hints)
+      landing.Erase(kExpiries, BigEndianKey(static_cast<uint64_t>(hint.expiry_ms), hint.cold_key));
+  });
 }
 
 // Whole files first: afterwards that would take the file of the tombstone along, and what older
@@ -245,9 +250,7 @@ Status LiveTier::DropSpace(SpaceId space) {
   row->Seek(first);
   HF_TRY_STATUS(FromRocks(row->status(), "looking for rows of a space"));
   if (!row->Valid()) return {};
-  Landing landing(*database_);
-  landing.EraseRange(kRows, from, end);
-  return TakeIn(landing);
+  return TakeIn([&](Landing& landing) { landing.EraseRange(kRows, from, end); });
 }
 
 Result<uint64_t> LiveTier::SweepValues(uint64_t from, size_t at_most,

@@ -65,6 +65,9 @@ struct ColdItem {
   bool by_reference = false;    // the tier has the value, `block` is the reference to it
 };
 
+// What the keyspace is told of one shard under one lock: some tens of microseconds.
+inline constexpr size_t kMostReported = 64;
+
 // What was found of a key before the first write of it landed.
 struct ColdProbed {
   uint16_t shard = 0;

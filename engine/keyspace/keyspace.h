@@ -94,7 +94,7 @@ class Keyspace {
   void DropClean(const KeyHandle& key, memtable::Entry* entry);
   // One of the shard's keys is in memory from now on, be it as a tombstone. Lock held.
   static void NoLongerCold(Shard& shard, int database, bool expires);
-  // What the cold store reports. No lock held.
+  // What the cold store reports of one shard, up to kMostReported at once. No lock held.
   void Probed(std::span<const ColdProbed> items);
   void Landed(std::span<const ColdLanded> items);
   void Loaded(const std::shared_ptr<Load>& load, Result<std::optional<ColdValue>> found,
@@ -192,7 +192,7 @@ class Keyspace {
   void MarkProbe(Shard& shard, memtable::Entry& entry, ColdItem& item);
   bool QueueProbes(Shard& shard, int database, memtable::KeyOrder& next);
   void ProbedLocked(Shard& shard, const ColdProbed& probed);
-  void LandedLocked(Shard& shard, const ColdLanded& item);
+  void LandedLocked(Shard& shard, const ColdLanded& item, const KeyHandle& key);
   void Install(Shard& shard, Load& load, ColdValue& value, const eviction::AccessRule& rule);
   void InstallReferenced(Shard& shard, Load& load, BlockRef value);
   bool InstallOneWarm(Shard& shard, int database, WarmKey& warm, const eviction::AccessRule& rule,

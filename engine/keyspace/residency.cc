@@ -1,5 +1,6 @@
 // What became of queued writes and reads: how entries turn clean, leave memory and come back.
 #include <algorithm>
+#include <array>
 
 #include "engine/keyspace/cut_walk.h"
 #include "engine/keyspace/keyspace.h"
@@ -218,19 +219,30 @@ void Keyspace::Landed(std::span<const ColdLanded> items) {
   HF_CHECK(!items.empty());
   Shard& shard = shards()[items.front().shard];
   shard.lock.LockInTurn();
-  for (const ColdLanded& item : items) LandedLocked(shard, item);
+  std::array<KeyHandle, kMostReported> keys;
+  HF_CHECK(items.size() <= keys.size());
+  std::array<const memtable::Bucket*, kMostReported> buckets{};
+  for (size_t i = 0; i < items.size(); ++i) {
+    HF_CHECK(items[i].shard == shard.index);
+    const int database = DatabaseOf(items[i].key.space);
+    if (database < 0) continue;  // flushed since
+    keys[i] = Handle(database, items[i].key.name);
+    buckets[i] = PrefetchBucket(keys[i]);
+  }
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (keys[i].shard != nullptr) PrefetchEntry(buckets[i], keys[i]);
+  }
+  for (size_t i = 0; i < items.size(); ++i) LandedLocked(shard, items[i], keys[i]);
   shard.lock.Unlock();
 }
 
 // R6, R7: only what is still what was written is clean, or gone.
-void Keyspace::LandedLocked(Shard& shard, const ColdLanded& item) {
-  HF_CHECK(item.shard == shard.index);
+void Keyspace::LandedLocked(Shard& shard, const ColdLanded& item, const KeyHandle& key) {
   if (item.ticket != 0) shard.residency->Landed();
   budget_.AddLeaving(-static_cast<int64_t>(item.leaving_bytes));
-  const int database = DatabaseOf(item.key.space);
-  if (database < 0) return;  // flushed since
-  const KeyHandle key = Handle(database, item.key.name);
+  if (key.shard == nullptr) return;
   HF_CHECK(key.shard == &shard && key.ref.order() == item.key.order);
+  const int database = key.database;
   const Table* table = shard.table(database);
   Entry* entry = table != nullptr ? table->Find(key.ref) : nullptr;
   if (item.ticket == 0 || entry == nullptr || entry->ticket() != item.ticket) return;

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -60,6 +61,10 @@ class Index {
   // entry at or after `start` (earlier entries of that bucket left out). Returns where the next
   // bucket begins, kOrderEnd after the last.
   KeyOrder CollectFrom(KeyOrder start, std::vector<Ordered>& out) const;
+  // Visits the segment that `start` lies in, whole and in no order: also what is before `start`, if
+  // segments were merged. Some hundred entries; four times as fast as CollectFrom. Returns where
+  // the next segment begins, kOrderEnd after the last.
+  KeyOrder VisitSegment(KeyOrder start, const std::function<void(Entry&)>& visit) const;
 
   // Searches the segment at the expiry cursor, if it is due, moves the cursor on, and returns how
   // many entries it reported.
@@ -140,6 +145,7 @@ class Index {
   SegmentInfo* NewInfo();
   void FreeInfo(SegmentInfo* info);
   void FreeSpilled(SegmentInfo* info);
+  std::optional<uint64_t> FirstPosition(KeyOrder start) const;
   static void PrefetchAhead(const Leaf& leaf, uint32_t home);
   void CollectHome(const Leaf& leaf, uint32_t home, uint64_t from, std::vector<Ordered>& out) const;
   static size_t SampleSegment(const Leaf& leaf, bool expiring_only, SeededRandom& random,

@@ -40,16 +40,22 @@ void Index::CollectHome(const Leaf& leaf, uint32_t home, uint64_t from,
   });
 }
 
-KeyOrder Index::CollectFrom(KeyOrder start, std::vector<Ordered>& out) const {
-  out.clear();
-  if (start >= kOrderEnd || empty()) return kOrderEnd;
-  uint64_t position = PositionOf(start);
+// Where entries at or after `start` may lie; nothing, if this index has none.
+std::optional<uint64_t> Index::FirstPosition(KeyOrder start) const {
+  if (start >= kOrderEnd || empty()) return std::nullopt;
   if (shared_bits_ > 0) {
     const uint64_t shared = start >> (kOrderBits - shared_bits_);
-    if (shared > shared_value_) return kOrderEnd;
-    if (shared < shared_value_) position = 0;
+    if (shared > shared_value_) return std::nullopt;
+    if (shared < shared_value_) return 0;
   }
-  for (;;) {
+  return PositionOf(start);
+}
+
+KeyOrder Index::CollectFrom(KeyOrder start, std::vector<Ordered>& out) const {
+  out.clear();
+  const std::optional<uint64_t> first = FirstPosition(start);
+  if (!first) return kOrderEnd;
+  for (uint64_t position = *first;;) {
     const Leaf leaf = Descend(position);
     const uint32_t home_shift = 64 - leaf.depth - kBucketBits;
     for (uint32_t home = leaf.HomeOf(position); home < kBuckets; ++home) {
@@ -62,6 +68,23 @@ KeyOrder Index::CollectFrom(KeyOrder start, std::vector<Ordered>& out) const {
     position = leaf.position + leaf.span();
     if (position == 0) return kOrderEnd;
   }
+}
+
+KeyOrder Index::VisitSegment(KeyOrder start, const std::function<void(Entry&)>& visit) const {
+  const std::optional<uint64_t> position = FirstPosition(start);
+  if (!position) return kOrderEnd;
+  const Leaf leaf = Descend(*position);
+  for (uint32_t b = 0; b < kBuckets; ++b) {
+    PrefetchAhead(leaf, b);
+    const Bucket& bucket = leaf.buckets[b];
+    for (uint64_t used = bucket.Load().Used(); used != 0; used &= used - 1)
+      visit(*bucket.At(TagWord::FirstLane(used)));
+  }
+  for (uint32_t i = 0; i < leaf.info->spilled_size; ++i) visit(*leaf.info->spilled[i].entry);
+  const uint64_t end = leaf.position + leaf.span();
+  const KeyOrder next = end == 0 ? kOrderEnd : OrderAt(end);
+  HF_CHECK(next > start);
+  return next;
 }
 
 size_t Index::LookForExpired(UnixMs now, size_t limit,

@@ -115,6 +115,12 @@ class Table {
   // if there are that many. Returns where to go on, kOrderEnd when done. The callback may change
   // flags and eviction state of the entry, nothing else.
   KeyOrder Scan(KeyOrder start, size_t at_least, const Visit& visit) const;
+  // Visits some hundred entries, cheaply: the stretch that `start` lies in, in no order. Returns
+  // where the next one begins, kOrderEnd after the last. Who goes on there misses no entry that was
+  // there all the while, but may come to one twice. The callback as for Scan.
+  KeyOrder VisitStretch(KeyOrder start, const Visit& visit) const {
+    return index_.VisitSegment(start, visit);
+  }
   // The first entry at or after `start`, null if none in this table.
   Entry* FirstFrom(KeyOrder start) const;
   // Neighbours at a random place, for eviction to choose from: see Index::Sample.

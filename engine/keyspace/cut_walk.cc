@@ -5,10 +5,6 @@
 #include "holdfast/check.h"
 
 namespace holdfast::keyspace {
-namespace {
-constexpr size_t kEntriesPerStep = 64;  // a few microseconds under the lock
-}
-
 CutWalk::CutWalk(Keyspace& keyspace, CutSink& sink) : keyspace_(keyspace), sink_(sink) {
   for (int i = 0; i < keyspace.databases(); ++i) database_at_cut_.push_back(i);
 }
@@ -44,7 +40,7 @@ bool CutWalk::Step() {
   HF_CHECK(shard.walk == this);
   const memtable::Table* table = shard.table(database_);
   if (table != nullptr) {
-    next_ = table->Scan(next_, kEntriesPerStep, [&](memtable::Entry& entry) {
+    next_ = table->VisitStretch(next_, [&](memtable::Entry& entry) {
       if (Unsaved(shard, entry)) Save(shard, database_, entry, false);
     });
   }

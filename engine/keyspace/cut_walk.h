@@ -46,8 +46,8 @@ class CutWalk {
   CutWalk& operator=(const CutWalk&) = delete;
 
   void Begin(LockedShards& gate);
-  // Visits the next few entries, under one shard's lock. False when every entry has been visited
-  // or the walk was aborted.
+  // Visits the next entries, some hundred at most, under one shard's lock. False when every entry
+  // has been visited or the walk was aborted.
   bool Step();
   bool aborted() const { return aborted_.load(std::memory_order_acquire); }
 

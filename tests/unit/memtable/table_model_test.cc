@@ -95,6 +95,7 @@ class Fixture {
     }
     ASSERT_EQ(table_->expiring(), expiring);
     ExpectWalkInOrder();
+    ExpectVisitOfAll();
   }
 
   // The walk, in steps of random size: every key once, in order; its bytes add up.
@@ -118,6 +119,16 @@ class Fixture {
     }
     ASSERT_EQ(seen.size(), model_.size());
     ASSERT_EQ(table_->allocated_bytes(), table_->index_bytes() + bytes);
+  }
+
+  // Every key once as well, as nothing changes meanwhile.
+  void ExpectVisitOfAll() {
+    std::set<std::string_view> seen;
+    for (KeyOrder cursor = 0; cursor < kOrderEnd;) {
+      cursor = table_->VisitStretch(
+          cursor, [&](Entry& entry) { EXPECT_TRUE(seen.insert(entry.key()).second); });
+    }
+    ASSERT_EQ(seen.size(), model_.size());
   }
 
   void Step() {

@@ -153,14 +153,16 @@ TEST(Table, AReferenceStandsInForALongString) {
   EXPECT_EQ(WalkedBytes(table), table.allocated_bytes() - table.index_bytes());
 }
 
-TEST(Table, ScanFindsWhatStaysWhateverElseChanges) {
+// `step` visits a part of the table from the cursor on and returns the next cursor.
+void ExpectFindsWhatStays(
+    const std::function<KeyOrder(Table&, KeyOrder, const Table::Visit&)>& step) {
   Table table({0, nullptr});
   for (uint64_t i = 0; i < 5000; ++i) Set(table, Name(i), "stays");
   for (uint64_t seed = 0; seed < 5; ++seed) {
     SeededRandom random(seed);
     std::set<std::string> seen;
     for (KeyOrder cursor = 0; cursor < kOrderEnd;) {
-      cursor = table.Scan(cursor, 10, [&](Entry& entry) { seen.emplace(entry.key()); });
+      cursor = step(table, cursor, [&](Entry& entry) { seen.emplace(entry.key()); });
       for (int k = 0; k < 200; ++k) {
         const std::string name = Name(5000 + random.Below(20'000));
         const KeyRef key = Key(name);
@@ -174,6 +176,18 @@ TEST(Table, ScanFindsWhatStaysWhateverElseChanges) {
     }
     for (uint64_t i = 0; i < 5000; ++i) ASSERT_TRUE(seen.contains(Name(i)));
   }
+}
+
+TEST(Table, ScanFindsWhatStaysWhateverElseChanges) {
+  ExpectFindsWhatStays([](Table& table, KeyOrder cursor, const Table::Visit& visit) {
+    return table.Scan(cursor, 10, visit);
+  });
+}
+
+TEST(Table, VisitStretchFindsWhatStaysWhateverElseChanges) {
+  ExpectFindsWhatStays([](Table& table, KeyOrder cursor, const Table::Visit& visit) {
+    return table.VisitStretch(cursor, visit);
+  });
 }
 
 TEST(Table, ScanKeepsEqualOrdersTogether) {

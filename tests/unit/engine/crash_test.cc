@@ -38,10 +38,7 @@ class ScriptedRun {
   }
   void StartRewrite() { ASSERT_FALSE(Execute(*session_, Command{"BGREWRITEAOF"}).IsError()); }
   void FinishRewrite() {
-    ASSERT_TRUE(Eventually([&] {
-      return Persistence(*session_, "aof_rewrite_in_progress") == "0" &&
-             Persistence(*session_, "aof_rewrite_scheduled") == "0";
-    }));
+    ASSERT_TRUE(Eventually([&] { return NothingRewrites(*session_); }));
     ASSERT_EQ(Persistence(*session_, "aof_last_bgrewrite_status"), "ok");
   }
   const Workload& workload() const { return workload_; }

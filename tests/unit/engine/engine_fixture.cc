@@ -150,6 +150,12 @@ std::string Persistence(DbSession& session, std::string_view field) {
   return info.substr(start, info.find_first_of("\r\n", start) - start);
 }
 
+bool NothingRewrites(DbSession& session) {
+  const std::string info = Execute(session, "INFO persistence");
+  return info.contains("aof_rewrite_in_progress:0\r\n") &&
+         info.contains("aof_rewrite_scheduled:0\r\n");
+}
+
 bool Eventually(const std::function<bool()>& holds, int seconds) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
   while (!holds()) {
@@ -162,11 +168,8 @@ bool Eventually(const std::function<bool()>& holds, int seconds) {
 bool Rewrite(DbSession& session) {
   const std::string before = Persistence(session, "aof_rewrites");
   if (Execute(session, Command{"BGREWRITEAOF"}).IsError()) return false;
-  const bool ended = Eventually([&] {
-    return Persistence(session, "aof_rewrites") != before &&
-           Persistence(session, "aof_rewrite_in_progress") == "0" &&
-           Persistence(session, "aof_rewrite_scheduled") == "0";
-  });
+  const bool ended = Eventually(
+      [&] { return Persistence(session, "aof_rewrites") != before && NothingRewrites(session); });
   return ended && Persistence(session, "aof_last_bgrewrite_status") == "ok";
 }
 

@@ -54,6 +54,8 @@ std::string StateOf(Db& db);
 
 // One line of INFO persistence, after the colon.
 std::string Persistence(DbSession& session, std::string_view field);
+// No rewrite nor snapshot of the log runs or is to run: as of one moment.
+bool NothingRewrites(DbSession& session);
 // Looks again and again until it holds; false after `seconds`.
 bool Eventually(const std::function<bool()>& holds, int seconds = 20);
 // Starts a rewrite and waits for its end; true if it succeeded.

@@ -410,6 +410,8 @@ TEST_F(LongValuesOnDisk, AreWholeWhoeverChangesTheirKeysWhileTheyAreSwept) {
     const auto session = db_->NewSession();
     const auto name = [&] { return "key" + std::to_string(random.Below(12)); };
     while (!stop) {
+      // What is spilled is written at a low priority.
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
       const uint64_t kind = random.Below(8);
       if (kind == 0) {
         EXPECT_EQ(Text(Execute(*session, Command{"SET", name(), value_of(random.Below(1 << 20))})),

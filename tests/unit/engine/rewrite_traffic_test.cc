@@ -48,10 +48,7 @@ TEST_P(RewriteTraffic, LosesAndRepeatsNothing) {
     }
     for (std::thread& writer : writers) writer.join();
     EXPECT_EQ(errors.load(), 0u);
-    ASSERT_TRUE(Eventually([&] {
-      return Persistence(*session, "aof_rewrite_in_progress") == "0" &&
-             Persistence(*session, "aof_rewrite_scheduled") == "0";
-    }));
+    ASSERT_TRUE(Eventually([&] { return NothingRewrites(*session); }));
     EXPECT_GE(std::stoi(Persistence(*session, "aof_rewrites")), kRewrites);
     EXPECT_EQ(Persistence(*session, "aof_last_bgrewrite_status"), "ok");
     live = StateOf(*db);

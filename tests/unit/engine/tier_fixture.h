@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "tests/unit/engine/engine_fixture.h"
@@ -17,15 +18,17 @@ namespace holdfast::engine_test {
 
 template <typename Files>
 class TierFixture : public testing::Test {
+ public:
+  ~TierFixture() override {
+    session_.reset();
+    db_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
  protected:
   TierFixture()
       : folder_(std::filesystem::temp_directory_path() /
                 ("holdfast-tier-" + std::to_string(getpid()))) {
-    std::filesystem::remove_all(folder_);
-  }
-  ~TierFixture() override {
-    session_.reset();
-    db_.reset();
     std::filesystem::remove_all(folder_);
   }
 
@@ -52,7 +55,16 @@ class TierFixture : public testing::Test {
   void AsIfKilled() {
     const std::filesystem::path now(folder_.string() + "-now");
     ASSERT_EQ(Run("CONFIG SET appendfsync always"), "OK");
-    std::filesystem::copy(folder_, now, std::filesystem::copy_options::recursive);
+    // Waits until they are written, and all before them.
+    ASSERT_EQ(Run("SET as-if-killed 1"), "OK");
+    ASSERT_EQ(Run("DEL as-if-killed"), "1");
+    // Files that are removed or cut off meanwhile fail a copy.
+    ASSERT_TRUE(Eventually([&] {
+      std::filesystem::remove_all(now);
+      std::error_code failed;
+      std::filesystem::copy(folder_, now, std::filesystem::copy_options::recursive, failed);
+      return !failed;
+    }));
     Close();
     std::filesystem::remove_all(folder_);
     std::filesystem::rename(now, folder_);

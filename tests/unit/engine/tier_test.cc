@@ -393,10 +393,7 @@ TEST_F(TierTest, WithoutALogTheLastCheckpointComesBack) {
   Open({{"appendonly", "no"}});
   EXPECT_EQ(Run("GET key"), "2");
   Run("CONFIG SET appendonly yes");
-  ASSERT_TRUE(Eventually([&] {
-    return Persistence(*session_, "aof_rewrite_in_progress") == "0" &&
-           Persistence(*session_, "aof_rewrite_scheduled") == "0";
-  }));
+  ASSERT_TRUE(Eventually([&] { return NothingRewrites(*session_); }));
   Run("SET key 3");
   Close();
   Open();
@@ -525,11 +522,8 @@ TEST_F(TierTest, NoLogIsOpenedBesideASnapshot) {
       << refused;
   ASSERT_TRUE(Eventually([&] { return Persistence(*session_, "rdb_bgsave_in_progress") == "0"; }));
   EXPECT_EQ(Run("CONFIG SET appendonly yes"), "OK");
-  ASSERT_TRUE(Eventually([&] {
-    return Persistence(*session_, "aof_enabled") == "1" &&
-           Persistence(*session_, "aof_rewrite_in_progress") == "0" &&
-           Persistence(*session_, "aof_rewrite_scheduled") == "0";
-  }));
+  ASSERT_TRUE(Eventually(
+      [&] { return Persistence(*session_, "aof_enabled") == "1" && NothingRewrites(*session_); }));
   Run("SET key 2");
   AsIfKilled();
   EXPECT_EQ(Run("GET key"), "2");

@@ -533,7 +533,7 @@ TEST_F(TierTest, NoLogIsOpenedBesideASnapshot) {
 TEST_F(TierTest, DebugReloadFindsEverythingInTheTier) {
   Open({{"maxmemory-policy", "noeviction"}});
   for (int i = 0; i < 300; ++i) Run("SET key" + std::to_string(i) + " " + std::to_string(i));
-  Run("SET brief 1 EX 1000");
+  Run("SET brief 1 EXAT 9000000000");
   const std::string digest = Run("DEBUG DIGEST");
   std::atomic<bool> done{false};
   std::thread writer([&] {
@@ -554,7 +554,7 @@ TEST_F(TierTest, DebugReloadFindsEverythingInTheTier) {
   Run("FLUSHDB");
   EXPECT_EQ(Run("DEBUG DIGEST"), digest);
   Run("SELECT 0");
-  EXPECT_EQ(Run("TTL brief"), "1000");
+  EXPECT_EQ(Run("EXPIRETIME brief"), "9000000000");
   EXPECT_TRUE(Run("DEBUG RELOAD MERGE").starts_with("ERR "));
   Run("MULTI");
   Run("DEBUG RELOAD");

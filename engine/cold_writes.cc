@@ -6,7 +6,7 @@
 #include <chrono>
 #include <utility>
 
-#include "engine/breather.h"
+#include "engine/keyspace/breather.h"
 #include "engine/value_references.h"
 #include "holdfast/check.h"
 #include "holdfast/thread_name.h"
@@ -48,7 +48,7 @@ template <typename Item>
 void ReportByShard(std::vector<Item>& items,
                    const std::function<void(std::span<const Item>)>& report) {
   std::ranges::stable_sort(items, {}, &Item::shard);
-  Breather breather;
+  keyspace::Breather breather;
   for (auto first = items.begin(); first != items.end();) {
     const auto most = first + std::min<ptrdiff_t>(items.end() - first, kMostReported);
     const auto end =

@@ -160,8 +160,9 @@ Outcome Executor::Call(Session& session, const PreparedCommand& command, ReplySi
   std::span<const std::string_view> args = command.args;
   if (command.entry->Has(commands::kWrite)) args = MoveToBlocks(args);
   Outcome outcome;
+  bool refused = false;
   if (session.offloaded != nullptr) [[unlikely]] {
-    outcome = Offloaded(session, reply, started);
+    outcome = Offloaded(session, reply, started, refused);
   } else if (command.entry->spec->locking == Locking::kExec) {
     outcome = RunExec(session, *command.entry, reply);
   } else {
@@ -169,7 +170,7 @@ Outcome Executor::Call(Session& session, const PreparedCommand& command, ReplySi
   }
   if (!spent_.empty()) [[unlikely]]
     ReleaseSpent();
-  if (outcome == Outcome::kParked) [[unlikely]] {
+  if (outcome == Outcome::kParked || refused) [[unlikely]] {
     blocks_.clear();
     return outcome;
   }
@@ -185,14 +186,16 @@ Outcome Executor::Call(Session& session, const PreparedCommand& command, ReplySi
 }
 
 // The reply of a command that another thread runs for the session, once there is one. It is counted
-// here, where the session is: with the time that it took there.
-Outcome Executor::Offloaded(Session& session, ReplySink& reply, uint64_t& started) {
+// here, where the session is: with the time that it took there. But not if it was refused: then it
+// is counted already.
+Outcome Executor::Offloaded(Session& session, ReplySink& reply, uint64_t& started, bool& refused) {
   if (!session.offloaded->Done()) return Outcome::kParked;
   const std::shared_ptr<OffloadedCommand> command = std::move(session.offloaded);
   command->ReplyTo(reply);
   session.log_position = std::max(session.log_position, command->log_position());
   session.SetDatabase(command->database());
   started = cycles_.Ticks() - command->ticks();
+  refused = command->refused();
   return Outcome::kReplied;
 }
 
@@ -214,6 +217,8 @@ bool Executor::RunOffloaded(OffloadedCommand& command) {
                   ? RunExec(command.session_, command.entry_, command.reply_)
                   : Run(command.session_, prepared, command.reply_, args);
     HF_CHECK(outcome == Outcome::kReplied);
+  } else {
+    command.refused_ = outcome == Outcome::kReplied;
   }
   if (!spent_.empty()) ReleaseSpent();
   command.ticks_ += cycles_.Ticks() - started;

@@ -151,7 +151,7 @@ class Executor {
                                                const PreparedCommand& command,
                                                std::span<const std::string_view> args,
                                                keyspace::LockedShards& locks);
-  Outcome Offloaded(commands::Session& session, ReplySink& reply, uint64_t& started);
+  Outcome Offloaded(commands::Session& session, ReplySink& reply, uint64_t& started, bool& refused);
   Outcome RunExec(commands::Session& session, const commands::CommandEntry& entry,
                   ReplySink& reply);
   void LockForExec(const commands::Session& session, keyspace::LockedShards& locks);

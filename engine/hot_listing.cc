@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "engine/breather.h"
 #include "engine/cold_tier.h"
+#include "engine/keyspace/breather.h"
 #include "engine/keyspace/keyspace.h"
 #include "engine/store.h"
 #include "engine/warm_up.h"
@@ -68,7 +68,7 @@ Status HotListing::Write(const std::string& path) {
 Status HotListing::Walk(snapshot::HotListWriter& list) {
   Keyspace& keyspace = store_.keyspace();
   std::vector<HotKey> keys;
-  Breather breather;
+  keyspace::Breather breather;
   SpaceId space = 0;
   for (Shard& shard : keyspace.shards()) {
     for (int database = 0; database < keyspace.databases(); ++database) {

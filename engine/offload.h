@@ -42,6 +42,7 @@ class OffloadedCommand {
   uint64_t log_position() const { return session_.log_position; }
   int database() const { return session_.database; }  // SELECT may be in a transaction
   uint64_t ticks() const { return ticks_; }           // of the processor's counter, that it took
+  bool refused() const { return refused_; }           // it did not run, the reply says why
   // Nobody wants the reply any more, nor must the listener be told.
   void Abandon();
   // Before it is submitted: what EXEC is to run. Locks what `locks` does not hold.
@@ -60,6 +61,7 @@ class OffloadedCommand {
   commands::Session session_;  // of its own: database and protocol
   RecordingSink reply_;
   uint64_t ticks_ = 0;
+  bool refused_ = false;
   std::atomic<bool> done_{false};
   std::mutex mutex_;
   keyspace::LoadListener* listener_;  // under mutex_; null: abandoned

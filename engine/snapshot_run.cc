@@ -7,7 +7,6 @@
 #include "aof/log_recovery.h"
 #include "aof/log_writer.h"
 #include "aof/manifest.h"
-#include "engine/breather.h"
 #include "engine/cold_tier.h"
 #include "engine/hot_listing.h"
 #include "engine/keyspace/shard_residency.h"
@@ -163,9 +162,7 @@ Status SnapshotRun::Publish(const std::string& name, const std::string& first_lo
 
 // Images of the walk wait for room; those of writers do not, so the walk leaves them some.
 Result<RewriteOutcome> SnapshotRun::Walk(CutWalk& walk) {
-  Breather breather;
   while (walk.Step()) {
-    breather.Breathe();
     while (tier_.Congested() && !cancelled_.load(std::memory_order_relaxed)) {
       if (tier_.Failing()) return MakeError(ErrorCode::kIoError, "the cold tier cannot be written");
       std::this_thread::sleep_for(kCongestedPause);

@@ -62,8 +62,8 @@ class Index {
   // bucket begins, kOrderEnd after the last.
   KeyOrder CollectFrom(KeyOrder start, std::vector<Ordered>& out) const;
   // Visits the segment that `start` lies in, whole and in no order: also what is before `start`, if
-  // segments were merged. Some hundred entries; four times as fast as CollectFrom. Returns where
-  // the next segment begins, kOrderEnd after the last.
+  // segments were merged. Some hundred entries, of which it computes and sorts nothing. Returns
+  // where the next segment begins, kOrderEnd after the last.
   KeyOrder VisitSegment(KeyOrder start, const std::function<void(Entry&)>& visit) const;
 
   // Searches the segment at the expiry cursor, if it is due, moves the cursor on, and returns how

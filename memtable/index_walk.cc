@@ -6,7 +6,7 @@
 
 namespace holdfast::memtable {
 
-// Who walks in order comes to these entries soon: each is on a cache line of its own.
+// The walk comes to these entries soon: each is on a cache line of its own.
 void Index::PrefetchAhead(const Leaf& leaf, uint32_t home) {
   constexpr uint32_t kBucketsAhead = 3;
   if (home + kBucketsAhead >= kBuckets) return;

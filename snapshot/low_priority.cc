@@ -18,8 +18,7 @@ class CompactionListener : public rocksdb::EventListener {
  public:
   const char* Name() const override { return "holdfast::CompactionListener"; }
   void OnCompactionBegin(rocksdb::DB*, const rocksdb::CompactionJobInfo&) override {
-    thread_local const bool kDone = (LowerThisThread(), true);
-    static_cast<void>(kDone);
+    [[maybe_unused]] thread_local const bool kOnce = (LowerThisThread(), true);
   }
 };
 

@@ -5,6 +5,7 @@
 #include "holdfast/check.h"
 
 namespace holdfast::keyspace {
+
 CutWalk::CutWalk(Keyspace& keyspace, CutSink& sink) : keyspace_(keyspace), sink_(sink) {
   for (int i = 0; i < keyspace.databases(); ++i) database_at_cut_.push_back(i);
 }
@@ -53,6 +54,7 @@ bool CutWalk::Step() {
     }
   }
   shard.lock.Unlock();
+  breather_.Breathe();
   return true;
 }
 

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/keyspace/breather.h"
 #include "engine/keyspace/keyspace.h"
 #include "engine/keyspace/locked_shards.h"
 
@@ -47,7 +48,7 @@ class CutWalk {
 
   void Begin(LockedShards& gate);
   // Visits the next entries, some hundred at most, under one shard's lock. False when every entry
-  // has been visited or the walk was aborted.
+  // has been visited or the walk was aborted. May sleep a moment afterwards.
   bool Step();
   bool aborted() const { return aborted_.load(std::memory_order_acquire); }
 
@@ -77,6 +78,7 @@ class CutWalk {
   size_t shard_ = 0;
   int database_ = 0;
   memtable::KeyOrder next_ = 0;
+  Breather breather_;
 };
 
 }  // namespace holdfast::keyspace

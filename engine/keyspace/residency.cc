@@ -218,20 +218,19 @@ void Keyspace::ProbedLocked(Shard& shard, const ColdProbed& probed) {
 void Keyspace::Landed(std::span<const ColdLanded> items) {
   HF_CHECK(!items.empty());
   Shard& shard = shards()[items.front().shard];
-  shard.lock.LockInTurn();
   std::array<KeyHandle, kMostReported> keys;
   HF_CHECK(items.size() <= keys.size());
+  for (size_t i = 0; i < items.size(); ++i) {
+    keys[i] = Handle(0, items[i].key.name);
+    HF_CHECK(keys[i].shard == &shard && keys[i].ref.order() == items[i].key.order);
+  }
+  shard.lock.LockInTurn();
   std::array<const memtable::Bucket*, kMostReported> buckets{};
   for (size_t i = 0; i < items.size(); ++i) {
-    HF_CHECK(items[i].shard == shard.index);
-    const int database = DatabaseOf(items[i].key.space);
-    if (database < 0) continue;  // flushed since
-    keys[i] = Handle(database, items[i].key.name);
-    buckets[i] = PrefetchBucket(keys[i]);
+    keys[i].database = DatabaseOf(items[i].key.space);
+    if (keys[i].database >= 0) buckets[i] = PrefetchBucket(keys[i]);
   }
-  for (size_t i = 0; i < items.size(); ++i) {
-    if (keys[i].shard != nullptr) PrefetchEntry(buckets[i], keys[i]);
-  }
+  for (size_t i = 0; i < items.size(); ++i) PrefetchEntry(buckets[i], keys[i]);
   for (size_t i = 0; i < items.size(); ++i) LandedLocked(shard, items[i], keys[i]);
   shard.lock.Unlock();
 }
@@ -240,9 +239,8 @@ void Keyspace::Landed(std::span<const ColdLanded> items) {
 void Keyspace::LandedLocked(Shard& shard, const ColdLanded& item, const KeyHandle& key) {
   if (item.ticket != 0) shard.residency->Landed();
   budget_.AddLeaving(-static_cast<int64_t>(item.leaving_bytes));
-  if (key.shard == nullptr) return;
-  HF_CHECK(key.shard == &shard && key.ref.order() == item.key.order);
   const int database = key.database;
+  if (database < 0) return;  // flushed since
   const Table* table = shard.table(database);
   Entry* entry = table != nullptr ? table->Find(key.ref) : nullptr;
   if (item.ticket == 0 || entry == nullptr || entry->ticket() != item.ticket) return;

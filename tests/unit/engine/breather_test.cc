@@ -1,10 +1,10 @@
-#include "engine/breather.h"
+#include "engine/keyspace/breather.h"
 
 #include <gtest/gtest.h>
 
 #include <chrono>
 
-namespace holdfast {
+namespace holdfast::keyspace {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -22,4 +22,4 @@ TEST(Breather, SleepsAfterALongRun) {
 }
 
 }  // namespace
-}  // namespace holdfast
+}  // namespace holdfast::keyspace

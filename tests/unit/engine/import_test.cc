@@ -4,6 +4,7 @@
 
 #include "aof/manifest.h"
 #include "tests/unit/engine/engine_fixture.h"
+#include "tests/unit/engine/log_switch.h"
 #include "tests/unit/snapshot/rdb_text.h"
 
 namespace holdfast::engine_test {
@@ -110,12 +111,7 @@ TEST(Import, ALogThatIsTurnedOnLaterHoldsIt) {
     const auto db = MustOpen(disk, {{"appendonly", "no"}});
     const auto session = db->NewSession();
     EXPECT_EQ(Execute(*session, "DEL key:1"), "1");
-    EXPECT_EQ(Execute(*session, "CONFIG SET appendonly yes"), "OK");
-    ASSERT_TRUE(Eventually([&] {
-      const std::string info = Execute(*session, "INFO persistence");
-      return info.contains("aof_enabled:1\r\n") && info.contains("aof_rewrite_in_progress:0\r\n") &&
-             info.contains("aof_rewrite_scheduled:0\r\n");
-    }));
+    ASSERT_TRUE(TurnOn(*session));
   }
   EXPECT_EQ(Execute(*MustOpen(disk)->NewSession(), "DBSIZE"), "49");
 }

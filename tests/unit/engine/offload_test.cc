@@ -60,10 +60,23 @@ class OffloadTest : public testing::Test {
     plain_.Run("SET hot v");
   }
 
+  // An EXEC that is admitted now, and whose turn comes when the barrier opens.
+  void HandOverBehindOthers(Client& client) {
+    store_.tier().on_list = [this] { barrier_.Pass(); };
+    for (int i = 0; i < 4; ++i) {
+      listing_.push_back(std::make_unique<Client>(store_));
+      EXPECT_EQ(listing_.back()->Try("KEYS *"), std::nullopt);
+    }
+    barrier_.AwaitArrivals(4);
+    for (const char* line : {"MULTI", "SET a 1", "DBSIZE"}) EXPECT_TRUE(client.Try(line)) << line;
+    EXPECT_EQ(client.Try("EXEC"), std::nullopt);
+  }
+
   Barrier barrier_;  // outlives the store's threads
   TestClock clock_;
   TieredStore plain_{false, clock_};
   TieredStore store_{true, clock_};
+  std::vector<std::unique_ptr<Client>> listing_;
 };
 
 TEST_F(OffloadTest, TheSessionParksAndTakesTheReplyThatItWouldHaveMade) {
@@ -229,15 +242,7 @@ TEST_F(OffloadTest, ATransactionThatNobodyWaitsForIsForgottenWithItsWatches) {
 TEST_F(OffloadTest, ATransactionIsHeldUpWhereItRuns) {
   Client client(store_);
   Client other(store_);
-  std::vector<std::unique_ptr<Client>> listing;
-  store_.tier().on_list = [this] { barrier_.Pass(); };
-  for (int i = 0; i < 4; ++i) {
-    listing.push_back(std::make_unique<Client>(store_));
-    EXPECT_EQ(listing.back()->Try("KEYS *"), std::nullopt);
-  }
-  barrier_.AwaitArrivals(4);
-  for (const char* line : {"MULTI", "SET a 1", "DBSIZE"}) EXPECT_TRUE(client.Try(line)) << line;
-  EXPECT_EQ(client.Try("EXEC"), std::nullopt);  // admitted, and behind the four
+  HandOverBehindOthers(client);
   EXPECT_EQ(store_.Run("CLIENT PAUSE 1000000 WRITE"), "OK");
   barrier_.Open();
   for (int i = 0; i < 20; ++i) {
@@ -250,6 +255,26 @@ TEST_F(OffloadTest, ATransactionIsHeldUpWhereItRuns) {
   EXPECT_EQ(store_.Run("CLIENT UNPAUSE"), "OK");
   client.told.Await(1);
   EXPECT_EQ(client.Try("EXEC"), "OK,52");
+}
+
+// By what became the case while it waited for its turn; counted once, as refused.
+TEST_F(OffloadTest, ATransactionIsRefusedWhereItRuns) {
+  Client client(store_);
+  HandOverBehindOthers(client);
+  EXPECT_EQ(store_.Run("CONFIG SET maxmemory 1gb maxmemory-policy noeviction"), "OK");
+  EXPECT_EQ(store_.Run(Command{"SET", "hot", std::string(1 << 20, 'x')}), "OK");
+  EXPECT_EQ(store_.Run("CONFIG SET maxmemory 1"), "OK");
+  barrier_.Open();
+  client.told.Await(1);
+  const std::string refused = client.Try("EXEC").value_or("parked");
+  EXPECT_TRUE(refused.starts_with("EXECABORT Transaction discarded because of: OOM")) << refused;
+  EXPECT_EQ(store_.Run("GET a"), "nil");
+  const std::string errors = store_.Run("INFO errorstats");
+  EXPECT_NE(errors.find("errorstat_EXECABORT:count=1\r\n"), std::string::npos) << errors;
+  const std::string commands = store_.Run("INFO commandstats");
+  const size_t exec = commands.find("cmdstat_exec:calls=0,");
+  ASSERT_NE(exec, std::string::npos) << commands;
+  EXPECT_NE(commands.find("rejected_calls=1,failed_calls=0", exec), std::string::npos) << commands;
 }
 
 // What a monitor sees names the client, and CLIENT changes it: these stay with their session.

@@ -10,6 +10,7 @@
 
 #include "aof/posix_file_system.h"
 #include "engine/disk_guard.h"
+#include "tests/unit/engine/log_switch.h"
 #include "tests/unit/engine/tier_fixture.h"
 
 namespace holdfast::engine_test {
@@ -392,8 +393,7 @@ TEST_F(TierTest, WithoutALogTheLastCheckpointComesBack) {
   Close();  // a clean stop saves
   Open({{"appendonly", "no"}});
   EXPECT_EQ(Run("GET key"), "2");
-  Run("CONFIG SET appendonly yes");
-  ASSERT_TRUE(Eventually([&] { return NothingRewrites(*session_); }));
+  ASSERT_TRUE(TurnOn(*session_));
   Run("SET key 3");
   Close();
   Open();
@@ -521,9 +521,7 @@ TEST_F(TierTest, NoLogIsOpenedBesideASnapshot) {
   EXPECT_NE(refused.find("Unable to turn on AOF: a snapshot or a backup"), std::string::npos)
       << refused;
   ASSERT_TRUE(Eventually([&] { return Persistence(*session_, "rdb_bgsave_in_progress") == "0"; }));
-  EXPECT_EQ(Run("CONFIG SET appendonly yes"), "OK");
-  ASSERT_TRUE(Eventually(
-      [&] { return Persistence(*session_, "aof_enabled") == "1" && NothingRewrites(*session_); }));
+  ASSERT_TRUE(TurnOn(*session_));
   Run("SET key 2");
   AsIfKilled();
   EXPECT_EQ(Run("GET key"), "2");

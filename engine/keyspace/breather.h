@@ -10,7 +10,7 @@
 #include <chrono>
 #include <thread>
 
-namespace holdfast {
+namespace holdfast::keyspace {
 
 class Breather {
  public:
@@ -29,4 +29,4 @@ class Breather {
   Clock::time_point since_ = Clock::now();
 };
 
-}  // namespace holdfast
+}  // namespace holdfast::keyspace

@@ -1,6 +1,6 @@
 // The walk beside traffic that writes the keyspace as of one instant, the cut, without a fork and
-// without a copy of memory (DESIGN section 6, R1 to R4). The log rewrite uses it now, snapshots
-// later.
+// without a copy of memory (DESIGN section 6, R1 to R4): for snapshots, and for the log rewrite of
+// stores without a cold tier.
 //
 // At the cut every shard's epoch flips, so that every entry is *unsaved*: its epoch bit differs
 // from its shard's. The walk visits the shards in order and hands each unsaved entry to the sink;
